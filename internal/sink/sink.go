@@ -1,0 +1,270 @@
+// Package sink is the vocabulary of the warehouse: what is asked of one, and what it answers. The warehouses
+// themselves are the packages postgres and sqlite; both pass the contract suite in sinktest.
+//
+// A warehouse holds the report tables and the ledger: one row per dataset and window, which says what has
+// been read and when it is to be read next. What is due follows from the ledger alone.
+//
+// # Due
+//
+// A window is due, for a caller whose clock says Now and who reads up to Edge (Now minus the configured
+// delay), when no unexpired lease is on it, NextReadAt is set and not after Now, its Start is before Edge,
+// and one of these holds: it was never read (ReadTo zero), it was read to its end (ReadTo >= End: a
+// re-read), or it is partly read and there is more to read (min(End, Edge) > ReadTo).
+//
+// # Leases
+//
+// A lease is a replica's right to work on the windows of a span. It lives in the ledger rows: owner, an
+// end by the database's clock, and an epoch, which each claim takes anew from the dataset's counter. Each
+// later write names the epoch and changes nothing when the row has another one (ErrLeaseLost).
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/window"
+)
+
+// ErrLeaseLost says that another replica took the span over. Nothing of the refused write happened; the
+// holder must stop working on the span. It is no failure of the span.
+var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
+
+// UnavailableError says that the warehouse cannot be reached or cannot write now (down, starting, full
+// disk). The same call may succeed later; nothing of it happened.
+type UnavailableError struct {
+	Hint string // what the operator can do
+	Err  error  // free of secrets
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("warehouse not available: %v (%s)", e.Err, e.Hint)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Kind is what a dataset is in the API.
+type Kind string
+
+// The kinds of dataset.
+const (
+	KindReport    Kind = "report"
+	KindInsight   Kind = "insight"
+	KindDashboard Kind = "dashboard"
+)
+
+// Dataset is what a warehouse needs to know of a dataset before rows of it can be committed.
+type Dataset struct {
+	Name       string
+	Kind       Kind
+	Table      schema.Table
+	ConfigHash string
+	Reread     window.Reread
+}
+
+// Prepared says what Prepare did.
+type Prepared struct {
+	Changes []string // the statements that ran, one each; empty when the table was as it should be
+	// Created is set when the report table was not there. The ledger's windows of the dataset, if any, were
+	// then all made due again in the same transaction: what they say of an older table is no longer so.
+	Created bool
+}
+
+// State is what the ledger says of a window.
+type State string
+
+// The states of a window.
+const (
+	StateDue      State = "due"      // to be read: never read, or asked for again
+	StateRunning  State = "running"  // leased by a replica
+	StateRead     State = "read"     // read; to be read again, or still open
+	StateFinal    State = "final"    // read for the last time
+	StateFailed   State = "failed"   // the last read failed; it stays due, later
+	StateUnstable State = "unstable" // rows moved during every read; what was seen is committed, it stays due
+)
+
+// Entry is one window's row of the ledger.
+type Entry struct {
+	Window     window.Window
+	State      State
+	Rows       int64     // rows of the window at its last reading
+	Reads      int       // times it was read to ReadTo
+	Attempts   int       // failed or unstable reads since the last good one
+	Error      string    // of the last failed read
+	ReadAt     time.Time // when the last good read began; zero: never
+	ReadTo     time.Time // up to where the window has been read; zero: never. Data before it is complete
+	NextReadAt time.Time // when it is to be read next; zero: never again (final)
+}
+
+// Complete reports whether the window was read to its end at least once.
+func (e Entry) Complete() bool { return !e.ReadTo.IsZero() && !e.ReadTo.Before(e.Window.End) }
+
+// Order is the order in which due windows are claimed.
+type Order int
+
+// The orders of claiming.
+const (
+	// LiveFirst is the daemon's: windows that are partly read or reach to Edge, then re-reads, then windows
+	// never read; the oldest first within each.
+	LiveFirst Order = iota
+	OldestFirst
+	NewestFirst
+)
+
+// ClaimRequest asks for a lease on the next span of due windows of a dataset.
+type ClaimRequest struct {
+	Dataset string
+	Within  window.Window // only windows that start in it; the zero Window: all
+	Now     time.Time     // the caller's clock: see Due
+	Edge    time.Time     // nothing at or after it is read
+	Order   Order
+	MaxSpan time.Duration // longest span; a single window may be longer
+	Owner   string        // who claims: unique for each process
+	TTL     time.Duration // the lease ends so long after the claim, by the database's clock
+	// ReadBefore, when set, leaves out windows whose last good read began at or after it: a backfill does not
+	// read a window twice.
+	ReadBefore time.Time
+	// Fit says how many of the candidates to claim, counted from the first: at least 1. The candidates are
+	// adjacent due windows in order of time (for NewestFirst: Fit counts from the last). near are the
+	// windows within 8 days of the candidates that have been read to their end, in order of time. Fit is a pure
+	// function. nil claims all.
+	Fit func(candidates, near []Entry) int
+}
+
+// Lease is a claimed span.
+type Lease struct {
+	Dataset string
+	Owner   string
+	Epoch   int64
+	Entries []Entry // as they were before the claim, adjacent, in order of time; at least one
+	TTL     time.Duration
+}
+
+// Span is the stretch of time of the lease's windows.
+func (l Lease) Span() window.Window {
+	return window.Window{Start: l.Entries[0].Window.Start, End: l.Entries[len(l.Entries)-1].Window.End}
+}
+
+// Row is a mapped row and the window that it falls in.
+type Row struct {
+	schema.Row
+	WindowStart time.Time
+}
+
+// Reject is a row that could not be mapped.
+type Reject struct {
+	WindowStart time.Time
+	Raw         string // the row's JSON as the API sent it
+	Field       string // path of the value at fault: a column's name, or a metric id
+	Reason      string
+}
+
+// Reading is what a commit says of one window of its lease.
+type Reading struct {
+	Start time.Time // of the window: the ledger's key
+	// State is StateRead, StateFinal or StateUnstable when the window is done, which ends the lease on it; or
+	// StateRunning when only a part of it has been read: the lease stays, and only ReadTo is kept.
+	State      State
+	Rows       int64
+	ReadAt     time.Time // when this read began
+	ReadTo     time.Time // zero: leave as it is
+	NextReadAt time.Time // zero: never
+	Error      string    // why it is unstable; else ""
+}
+
+// Batch is the rows of a span, mapped, ready to commit.
+type Batch struct {
+	Lease    Lease
+	Table    schema.Table
+	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
+	Rejects  []Reject
+	Readings []Reading
+	// Range is the stretch of time that was read. The rejects that the ledger knows of windows that start
+	// and end in it are replaced by Rejects.
+	Range window.Window
+	// Run is the run whose counters (windows, rows read, written, unchanged, rejected) the commit adds to.
+	// Zero: no run is kept.
+	Run RunID
+	// RowsRead is how many rows the API sent for this batch, for the run's counter.
+	RowsRead int64
+}
+
+// Counts says what a commit did.
+type Counts struct {
+	Inserted  int64
+	Updated   int64
+	Unchanged int64
+	Duplicate int64 // rows of the batch whose key came again later in the batch
+}
+
+// Failure says why the windows of a lease were not read.
+type Failure struct {
+	Error      string // free of secrets
+	NextReadAt time.Time
+}
+
+// RunID names a run; zero is none.
+type RunID int64
+
+// RunKind is why a run was made.
+type RunKind string
+
+// The kinds of run.
+const (
+	RunScheduled RunKind = "scheduled"
+	RunOnce      RunKind = "once"
+	RunBackfill  RunKind = "backfill"
+)
+
+// Run is one pass over what is due of a dataset.
+type Run struct {
+	ID        RunID
+	Dataset   string
+	Kind      RunKind
+	StartedAt time.Time // by the exporter's clock
+	EndedAt   time.Time // zero: not ended, or the process died
+	// Range is what a backfill covers; zero for other kinds. OpenEnded is set when no end was named.
+	Range     window.Window
+	OpenEnded bool
+	Windows   int64
+	RowsRead  int64
+	Written   int64
+	Unchanged int64
+	Rejected  int64
+	Outcome   string // "", "done", "failed" or "interrupted"
+}
+
+// BackfillRequest asks for a backfill.
+type BackfillRequest struct {
+	Dataset   string
+	Range     window.Window // on the grid's bounds
+	OpenEnded bool          // no end was named: the last unfinished one with the same start and no end goes on
+	Restart   bool          // begin anew, even if one is unfinished
+	Now       time.Time
+}
+
+// Remaining is how far a backfill is.
+type Remaining struct {
+	Total  int64 // windows of the range
+	Left   int64 // of them, not read since the backfill began
+	Failed int64 // of those left, windows whose last read failed or was unstable
+	Leased int64 // of those left, windows that a replica is working on
+}
+
+// DatasetStatus is what the warehouse knows of a dataset.
+type DatasetStatus struct {
+	Name       string
+	Kind       Kind
+	Table      string
+	Through    time.Time // data before it is complete; zero: nothing is
+	Rows       int64     // rows of all windows at their last reading
+	Windows    int64
+	Due        int64 // windows that a claim with Now = Edge = the call's now would find, those under lease included
+	Running    int64
+	Failed     int64  // failed or unstable
+	Error      string // of the earliest failed or unstable window
+	Rejects    int64
+	LastReadAt time.Time // start of the latest good read
+	LastRun    Run       // zero ID: none yet
+}

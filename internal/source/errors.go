@@ -1,0 +1,71 @@
+package source
+
+import (
+	"fmt"
+	"time"
+)
+
+// Class says what to do about an Error.
+type Class string
+
+// The classes of error.
+const (
+	Transient    Class = "transient"    // resets, 5xx, GraphQL errors: the same request may succeed later
+	RateLimited  Class = "rate limited" // 429
+	Unauthorized Class = "unauthorized" // 401, 403: the key is wrong or lacks the right; asking again is useless
+	Refused      Class = "refused"      // another 4xx: this request will never succeed as it is
+	TooHeavy     Class = "too heavy"    // time-outs, 413, an over-long page: a smaller span may succeed
+	Malformed    Class = "malformed"    // a 2xx reply that is not what the API documents: HTML, no rows, cut short
+	Unreachable  Class = "unreachable"  // no connection: wrong host, refused, TLS
+)
+
+// Error is a request that got no rows, after all attempts. It holds no secret.
+type Error struct {
+	Class      Class
+	Op         string        // the operation: "getReportData"
+	Status     int           // HTTP status; zero when there was no reply
+	RetryAfter time.Duration // as the server asked; zero: it did not
+	Hint       string        // what the operator can do
+	Err        error
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return fmt.Sprintf("%s: %s: %v", e.Op, e.Class, e.Err)
+	}
+	return fmt.Sprintf("%s: %s: %v (%s)", e.Op, e.Class, e.Err, e.Hint)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether the same request may succeed later.
+func (e *Error) Temporary() bool {
+	switch e.Class {
+	case Unauthorized, Refused:
+		return false
+	}
+	return true
+}
+
+// TooManyRowsError says that a span holds more than Query.MaxRows rows: it is to be cut in time.
+type TooManyRowsError struct{ MaxRows int }
+
+func (e *TooManyRowsError) Error() string {
+	return fmt.Sprintf("the span holds more than %d rows", e.MaxRows)
+}
+
+// TornError says that pages did not fit together: rows moved while they were read, or the server does not
+// page as asked. What was read is not the span's rows. Rows holds them all the same, each once where the
+// seams allow, for a span that never holds still.
+type TornError struct {
+	Skip   int    // of the page that did not fit
+	Reason string // "the page repeats the one before: the server ignores skip", "a row before it appeared or vanished"
+	// IgnoresSkip is set when the server was seen to send the same page for another skip: reading again is
+	// useless.
+	IgnoresSkip bool
+	Reading     Reading
+}
+
+func (e *TornError) Error() string {
+	return fmt.Sprintf("pages do not fit together at row %d: %s", e.Skip, e.Reason)
+}

@@ -1,0 +1,51 @@
+// Package source reads the Samespace Analytics GraphQL API. It is the only importer of the GraphQL client.
+//
+// What the API does not document is not assumed: see Client.Rows for how pages are put together.
+package source
+
+import (
+	"time"
+
+	"samespace-exporter/internal/window"
+)
+
+// Query asks for the rows of a report in a stretch of time.
+type Query struct {
+	Report string // the report's id
+	// Range is the stretch of time: sent as startTime and endTime. Whether the API takes either end as
+	// inclusive is not documented; the caller reads a little more and tells rows apart by key. The zero
+	// Window sends neither (then TimeRange says what is read).
+	Range     window.Window
+	TimeRange string // the TimeRange enum value; "" sends null
+	Timezone  string // IANA name; "" sends null
+	Filters   []Filter
+	SortID    string // metric id to sort by; "" sends neither it nor an order
+	SortDesc  bool
+	PageSize  int // rows asked for in one page; at least 2
+	MaxRows   int // more rows than this end the reading with *TooManyRowsError; 0: no bound
+	// Uncertain asks for a probe of one row at skip = MaxRows once the first page was full: a span that holds
+	// far more than expected costs two requests, not MaxRows / PageSize.
+	Uncertain bool
+	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
+	Key []string
+}
+
+// Filter is one entry of the API's FilterInput.
+type Filter struct {
+	Metric    string // metricId
+	Type      string // ATTRIBUTE or MEASURE
+	Operation string // in, nin, or a comparison
+	Values    []any  // for ATTRIBUTE
+	Value     any    // for MEASURE
+}
+
+// Reading is all rows of a query, in the order in which they came.
+type Reading struct {
+	// Rows are the JSON texts of the rows, as the API sent them: each is one well-formed JSON value, but its
+	// strings may hold invalid UTF-8 and its objects the same name twice.
+	Rows     []string
+	Requests int   // pages asked for, retries not counted
+	Bytes    int64 // of the bodies
+	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.
+	Waited time.Duration
+}
