@@ -1,0 +1,219 @@
+// Package schedule runs jobs by cron text. It is the only importer of gocron, which is its clock and nothing
+// more: gocron's tasks only pass ticks on, so that it never waits for a job, and knows no replica, since what
+// is due is the ledger's business.
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+	"github.com/jonboulle/clockwork"
+
+	"samespace-exporter/internal/schedule/crontab"
+)
+
+// Job is work that is done at start-up and then by a schedule.
+type Job struct {
+	Name     string         // unique in a scheduler
+	Cron     string         // five fields, or a descriptor such as @daily
+	Location *time.Location // of the cron text; nil: UTC
+	// Jitter is the longest random wait after a tick, so that many jobs of one schedule do not start at once.
+	// Zero: none. The run at start-up does not wait.
+	Jitter time.Duration
+	// Run does the work. Its context ends, with the cause, when that of Scheduler.Run does.
+	Run func(ctx context.Context)
+}
+
+// Scheduler runs jobs. Its methods may be called from several goroutines at once.
+type Scheduler struct {
+	clock  clockwork.Clock
+	logger *slog.Logger
+
+	mu         sync.Mutex
+	timetables map[string]timetable
+}
+
+// New makes a scheduler. The logger gets what goes wrong inside gocron, and ticks that were dropped (debug).
+func New(clock clockwork.Clock, logger *slog.Logger) *Scheduler {
+	return &Scheduler{clock: clock, logger: logger}
+}
+
+// Run runs every job once, and then at each of its ticks, until ctx ends; then it starts nothing new, waits
+// for the runs that are under way, and returns nil. A job never overlaps itself: a tick that comes while it
+// runs is dropped. It returns an error, and runs nothing, when a job's cron text is wrong.
+//
+// A scheduler runs one set of jobs at a time. After Run returned it may run another one.
+func (s *Scheduler) Run(ctx context.Context, jobs []Job) error {
+	lanes, err := s.newLanes(jobs)
+	if err != nil {
+		return err
+	}
+	stopTicks, err := s.startTicks(lanes)
+	if err != nil {
+		return fmt.Errorf("start clock: %w", err)
+	}
+	var running sync.WaitGroup
+	for _, l := range lanes {
+		running.Go(func() { l.work(ctx) })
+	}
+	<-ctx.Done()
+	stopTicks()
+	running.Wait()
+	return nil
+}
+
+// Next is when a job of the running set ticks next, without jitter. It is zero for a job that is not there.
+func (s *Scheduler) Next(name string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.timetables[name]
+	if !ok {
+		return time.Time{}
+	}
+	return t.next(s.clock.Now())
+}
+
+// Next is the first time after after at which cron text is due, in loc. See package crontab for the days on
+// which the clocks change.
+func Next(cron string, loc *time.Location, after time.Time) (time.Time, error) {
+	schedule, err := crontab.Parse(cron)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return schedule.Next(after, loc), nil
+}
+
+// Validate says what is wrong with cron text.
+func Validate(cron string) error {
+	_, err := crontab.Parse(cron)
+	return err
+}
+
+// newLanes makes a lane for each job, and the timetables that Next reads.
+func (s *Scheduler) newLanes(jobs []Job) ([]*lane, error) {
+	timetables := make(map[string]timetable, len(jobs))
+	var lanes []*lane
+	for _, job := range jobs {
+		schedule, err := crontab.Parse(job.Cron)
+		if err != nil {
+			return nil, fmt.Errorf("schedule %s: %w", job.Name, err)
+		}
+		if _, twice := timetables[job.Name]; twice {
+			return nil, fmt.Errorf("schedule %s: two jobs have this name", job.Name)
+		}
+		l := &lane{job: job, ticks: make(chan struct{}), clock: s.clock, logger: s.logger}
+		l.timetable = timetable{schedule: schedule, location: job.Location}
+		if job.Location == nil {
+			l.timetable.location = time.UTC
+		}
+		timetables[job.Name] = l.timetable
+		lanes = append(lanes, l)
+	}
+	s.mu.Lock()
+	s.timetables = timetables
+	s.mu.Unlock()
+	return lanes, nil
+}
+
+// startTicks starts a gocron that sends each lane its ticks. stop ends it.
+func (s *Scheduler) startTicks(lanes []*lane) (stop func(), err error) {
+	// gocron waits for its tasks in a busy loop. They are instant here; the time-out bounds what is left.
+	const stopTimeout = time.Second
+	ticker, err := gocron.NewScheduler(
+		gocron.WithClock(s.clock),
+		gocron.WithLocation(time.UTC),
+		gocron.WithLogger(gocronLogger{s.logger}),
+		gocron.WithStopTimeout(stopTimeout),
+	)
+	if err != nil {
+		return nil, err
+	}
+	stop = func() {
+		if err := ticker.Shutdown(); err != nil {
+			s.logger.Warn("clock did not stop in time", "error", err)
+		}
+	}
+	for _, l := range lanes {
+		_, err := ticker.NewJob(gocron.CronJob(l.job.Cron, false), gocron.NewTask(l.tick),
+			gocron.WithCronImplementation(l.timetable), gocron.WithName(l.job.Name))
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("schedule %s: %w", l.job.Name, err)
+		}
+	}
+	ticker.Start()
+	return stop, nil
+}
+
+// timetable is when a job ticks. It is gocron's Cron.
+type timetable struct {
+	schedule crontab.Schedule
+	location *time.Location
+}
+
+func (t timetable) next(after time.Time) time.Time { return t.schedule.Next(after, t.location) }
+
+// IsValid tells gocron that there is a next tick. Without one it would look for it for ever.
+func (t timetable) IsValid(_ string, _ *time.Location, now time.Time) error {
+	if t.next(now).IsZero() {
+		return errors.New("no tick within five years")
+	}
+	return nil
+}
+
+// Next is in UTC, since gocron skips a tick whose clock face is that of the one before: it takes an hour that
+// comes twice for a mistake.
+func (t timetable) Next(lastRun time.Time) time.Time { return t.next(lastRun).UTC() }
+
+// lane is a job's own goroutine: its runs follow each other there.
+type lane struct {
+	job       Job
+	timetable timetable
+	ticks     chan struct{} // unbuffered: a tick is taken at once, or dropped
+	clock     clockwork.Clock
+	logger    *slog.Logger
+}
+
+func (l *lane) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		l.job.Run(ctx)
+		l.awaitTick(ctx)
+	}
+}
+
+// awaitTick waits for a tick and the jitter after it, or for the end of ctx.
+func (l *lane) awaitTick(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-l.ticks:
+	}
+	if l.job.Jitter <= 0 {
+		return
+	}
+	timer := l.clock.NewTimer(rand.N(l.job.Jitter))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.Chan():
+	}
+}
+
+func (l *lane) tick() {
+	select {
+	case l.ticks <- struct{}{}:
+	default:
+		l.logger.Debug("still running: tick dropped", "job", l.job.Name)
+	}
+}
+
+// gocronLogger keeps what gocron says of its own course off the info level.
+type gocronLogger struct{ *slog.Logger }
+
+func (g gocronLogger) Info(msg string, args ...any) { g.Debug(msg, args...) }
