@@ -36,6 +36,9 @@ func NewGrid(size time.Duration, location *time.Location) (Grid, error) {
 // Size is the nominal length of a window; one that holds a change of the clocks is longer or shorter.
 func (g Grid) Size() time.Duration { return g.size }
 
+// Location is the timezone that windows of a day or more are aligned to, and that local times are in.
+func (g Grid) Location() *time.Location { return g.location }
+
 // At is the window of the grid that holds t.
 func (g Grid) At(t time.Time) Window {
 	if g.days == 0 {

@@ -1,0 +1,100 @@
+// Package status tells people and machines how the exporter is doing: a page, a JSON document, metrics and
+// health, all read from the ledger.
+package status
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Warehouse is what the status needs of a warehouse.
+type Warehouse interface {
+	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
+}
+
+// Options are what the status shows.
+type Options struct {
+	Warehouse Warehouse
+	Registry  *prometheus.Registry
+	Clock     func() time.Time
+	Version   string
+	// Next is when a dataset's next pass begins; the zero time: not known. nil: never known.
+	Next func(dataset string) time.Time
+}
+
+// answerTimeout bounds how long an answer waits for the warehouse.
+const answerTimeout = 3 * time.Second
+
+//go:embed page.html
+var page string
+
+// New is the handler of all that the exporter serves:
+//
+//	/            a page for people
+//	/api/status  the same as JSON
+//	/metrics     Prometheus
+//	/healthz     200 while the process lives
+//	/readyz      200 while the warehouse answers, else 503
+func New(o Options) http.Handler {
+	o.Registry.MustRegister(newLedgerMetrics(o.Warehouse, o.Clock))
+	s := &server{Options: o, page: template.Must(template.New("page").Parse(page))}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET /api/status", s.serveJSON)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+type server struct {
+	Options
+	page *template.Template
+}
+
+func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
+	report, err := s.report(r.Context())
+	if err != nil {
+		http.Error(w, "the warehouse does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	// A write that fails has lost its reader: there is nobody left to tell.
+	_ = s.page.Execute(w, report)
+}
+
+func (s *server) serveJSON(w http.ResponseWriter, r *http.Request) {
+	report, err := s.report(r.Context())
+	if err != nil {
+		http.Error(w, "the warehouse does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(report)
+}
+
+func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.report(r.Context()); err != nil {
+		http.Error(w, "the warehouse does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+func (s *server) report(ctx context.Context) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return Read(ctx, s.Warehouse, s.Clock(), s.Version, s.Next)
+}

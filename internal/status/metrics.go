@@ -1,0 +1,121 @@
+package status
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Metrics counts what the exporter does. Names and units follow the Prometheus conventions.
+type Metrics struct {
+	rows     *prometheus.CounterVec
+	requests *prometheus.CounterVec
+	windows  *prometheus.CounterVec
+	rejected *prometheus.CounterVec
+	waited   *prometheus.CounterVec
+	passes   *prometheus.CounterVec
+	took     *prometheus.CounterVec
+}
+
+// NewMetrics enters the counters into the registry.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"dataset"}, labels...))
+		registry.MustRegister(v)
+		return v
+	}
+	return &Metrics{
+		rows:     counter("exporter_rows_total", "Rows of committed spans by what became of them.", "result"),
+		requests: counter("exporter_pages_total", "Pages read from the API for committed spans."),
+		windows:  counter("exporter_windows_total", "Windows read and committed."),
+		rejected: counter("exporter_rejected_rows_total", "Rows that did not fit the mapping."),
+		waited:   counter("exporter_rate_wait_seconds_total", "Time spent waiting for the rate limit."),
+		passes:   counter("exporter_passes_total", "Passes by outcome.", "outcome"),
+		took:     counter("exporter_pass_seconds_total", "Time spent in passes."),
+	}
+}
+
+// Commit is a span, or a part of one, that was committed.
+type Commit struct {
+	Dataset  string
+	Windows  int
+	Requests int
+	Rejected int
+	Waited   time.Duration
+	Counts   sink.Counts
+}
+
+// Committed counts a commit.
+func (m *Metrics) Committed(c Commit) {
+	m.rows.WithLabelValues(c.Dataset, "inserted").Add(float64(c.Counts.Inserted))
+	m.rows.WithLabelValues(c.Dataset, "updated").Add(float64(c.Counts.Updated))
+	m.rows.WithLabelValues(c.Dataset, "unchanged").Add(float64(c.Counts.Unchanged))
+	m.windows.WithLabelValues(c.Dataset).Add(float64(c.Windows))
+	m.requests.WithLabelValues(c.Dataset).Add(float64(c.Requests))
+	m.rejected.WithLabelValues(c.Dataset).Add(float64(c.Rejected))
+	m.waited.WithLabelValues(c.Dataset).Add(c.Waited.Seconds())
+}
+
+// Passed counts a pass that ended: outcome is "done", "failed" or "interrupted".
+func (m *Metrics) Passed(dataset, outcome string, took time.Duration) {
+	m.passes.WithLabelValues(dataset, outcome).Inc()
+	m.took.WithLabelValues(dataset).Add(took.Seconds())
+}
+
+// ledgerMetrics are gauges that are read from the ledger when they are asked for.
+type ledgerMetrics struct {
+	warehouse Warehouse
+	clock     func() time.Time
+
+	up, through, lag, due, failing, rejects *prometheus.Desc
+}
+
+func newLedgerMetrics(w Warehouse, clock func() time.Time) *ledgerMetrics {
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &ledgerMetrics{
+		warehouse: w, clock: clock,
+		up:      gauge("exporter_warehouse_up", "1 when the warehouse answered."),
+		through: gauge("exporter_through_timestamp_seconds", "Data before this time is complete.", "dataset"),
+		lag:     gauge("exporter_lag_seconds", "Now minus the time before which data is complete.", "dataset"),
+		due:     gauge("exporter_due_windows", "Windows that are to be read now.", "dataset"),
+		failing: gauge("exporter_failing_windows", "Windows whose last read failed or was unstable.", "dataset"),
+		rejects: gauge("exporter_quarantined_rows", "Rows in the quarantine.", "dataset"),
+	}
+}
+
+// Describe is part of prometheus.Collector.
+func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{l.up, l.through, l.lag, l.due, l.failing, l.rejects} {
+		out <- d
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	now := l.clock()
+	all, err := l.warehouse.Status(ctx, now)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if err != nil {
+		gauge(l.up, 0)
+		return
+	}
+	gauge(l.up, 1)
+	for _, d := range all {
+		if !d.Through.IsZero() {
+			gauge(l.through, float64(d.Through.Unix()), d.Name)
+			gauge(l.lag, now.Sub(d.Through).Seconds(), d.Name)
+		}
+		gauge(l.due, float64(d.Due), d.Name)
+		gauge(l.failing, float64(d.Failed), d.Name)
+		gauge(l.rejects, float64(d.Rejects), d.Name)
+	}
+}
