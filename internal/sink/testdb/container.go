@@ -1,0 +1,104 @@
+package testdb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+)
+
+// How long each step may take: a daemon that accepts and never answers must not hang the tests.
+const (
+	probeTimeout = 3 * time.Second
+	pullTimeout  = 3 * time.Minute
+	startTimeout = time.Minute
+)
+
+// startContainer runs Postgres in a container.
+func startContainer() (dsn string, stop func(), err error) {
+	image := cmp.Or(os.Getenv(imageVariable), defaultImage)
+	if err := haveImage(image); err != nil {
+		return "", nil, fmt.Errorf("container: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	container, err := postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
+		testcontainers.WithLogger(log.NewNoopLogger()))
+	terminate := func() { _ = testcontainers.TerminateContainer(container) }
+	if err != nil {
+		terminate()
+		return "", nil, fmt.Errorf("container: %w", err)
+	}
+	if dsn, err = container.ConnectionString(ctx, "sslmode=disable"); err != nil {
+		terminate()
+		return "", nil, fmt.Errorf("container: %w", err)
+	}
+	return dsn, terminate, nil
+}
+
+// haveImage makes sure that a Docker daemon answers soon and that it has the image, pulling it if need be.
+// The library has no bounded probe of its own, and panics where it finds no daemon: so a goroutine, which is
+// left behind when the daemon never answers.
+func haveImage(image string) error {
+	probed := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				probed <- fmt.Errorf("look for Docker: %v", r)
+			}
+		}()
+		probed <- inspectImage(image)
+	}()
+	select {
+	case err := <-probed:
+		if !errdefs.IsNotFound(err) {
+			return err
+		}
+		return pullImage(image)
+	case <-time.After(probeTimeout):
+		return fmt.Errorf("the Docker daemon did not answer within %s", probeTimeout)
+	}
+}
+
+func inspectImage(image string) error {
+	docker, err := dockerProvider()
+	if err != nil {
+		return err
+	}
+	defer docker.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	if _, err = docker.Client().ImageInspect(ctx, image); err != nil {
+		return fmt.Errorf("look for the image %s: %w", image, err)
+	}
+	return nil
+}
+
+func pullImage(image string) error {
+	docker, err := dockerProvider()
+	if err != nil {
+		return err
+	}
+	defer docker.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
+	defer cancel()
+	return docker.PullImage(ctx, image)
+}
+
+func dockerProvider() (*testcontainers.DockerProvider, error) {
+	provider, err := testcontainers.ProviderDefault.GetProvider(testcontainers.WithLogger(log.NewNoopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("look for Docker: %w", err)
+	}
+	docker, ok := provider.(*testcontainers.DockerProvider)
+	if !ok {
+		return nil, fmt.Errorf("look for Docker: the provider is a %T", provider)
+	}
+	return docker, nil
+}

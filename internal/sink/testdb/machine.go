@@ -1,0 +1,196 @@
+package testdb
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// startOnMachine runs a Postgres of its own from the machine's binaries, in a directory that stop removes.
+func startOnMachine() (dsn string, stop func(), err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("machine: %w", err)
+		}
+	}()
+	bin, err := binaries()
+	if err != nil {
+		return "", nil, err
+	}
+	account, err := unprivileged()
+	if err != nil {
+		return "", nil, err
+	}
+	// Short, and not below the test's own directory: a socket's path has at most 107 bytes.
+	dir, err := os.MkdirTemp("/tmp", "pg")
+	if err != nil {
+		return "", nil, err
+	}
+	remove := func() { _ = os.RemoveAll(dir) }
+	password := rand.Text()
+	if err := initialise(bin, dir, password, account); err != nil {
+		remove()
+		return "", nil, err
+	}
+	// The port is free when it is picked; another process can still take it before Postgres does.
+	for range 3 {
+		var p *process
+		if p, err = launch(bin, dir, account); err != nil {
+			continue
+		}
+		dsn = fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
+		if err = p.awaitReady(dsn); err == nil {
+			return dsn, func() { p.stop(); remove() }, nil
+		}
+		p.stop()
+	}
+	remove()
+	return "", nil, err
+}
+
+// binaries is the directory that holds initdb and postgres: PATH's, else the newest that Debian installed.
+func binaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	newest, dir := 0, ""
+	for _, path := range installed {
+		bin := filepath.Dir(path)
+		if version, err := strconv.Atoi(filepath.Base(filepath.Dir(bin))); err == nil && version > newest {
+			newest, dir = version, bin
+		}
+	}
+	if dir == "" {
+		return "", errors.New("initdb is neither on PATH nor in /usr/lib/postgresql")
+	}
+	return dir, nil
+}
+
+// unprivileged is the account that runs Postgres, which refuses to run as root; nil: the test's own.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
+		if err := errors.Join(uidErr, gidErr); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("postgres does not run as root, and there is no user postgres or nobody to run it as")
+}
+
+func initialise(bin, dir, password string, account *syscall.Credential) error {
+	passwordFile := filepath.Join(dir, "password")
+	if err := os.WriteFile(passwordFile, []byte(password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if account != nil {
+		uid, gid := int(account.Uid), int(account.Gid)
+		if err := errors.Join(os.Chown(dir, uid, gid), os.Chown(passwordFile, uid, gid)); err != nil {
+			return err
+		}
+	}
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata", filepath.Join(dir, "data"),
+		"--username=postgres", "--pwfile", passwordFile, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--no-locale", "--no-sync")
+	initdb.Dir, initdb.SysProcAttr = dir, attributes(account)
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// process is a running postmaster.
+type process struct {
+	command *exec.Cmd
+	port    int
+	output  bytes.Buffer
+	exited  chan struct{}
+}
+
+func launch(bin, dir string, account *syscall.Credential) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{port: port, exited: make(chan struct{})}
+	p.command = exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
+		"-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=200", "-c", "shared_buffers=64MB")
+	p.command.Dir, p.command.SysProcAttr = dir, attributes(account)
+	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+
+	started := make(chan error)
+	go func() {
+		// Postgres dies with the thread that started it: this one, which lasts until Postgres has ended.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.command.Start()
+		started <- err
+		if err == nil {
+			_ = p.command.Wait()
+		}
+		close(p.exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	return p, nil
+}
+
+// awaitReady waits until the server takes connections. It has no signal for that but to be asked.
+func (p *process) awaitReady(dsn string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, dsn)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("postgres ended at once: %s", bytes.TrimSpace(p.output.Bytes()))
+		case <-ctx.Done():
+			return fmt.Errorf("postgres did not start: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (p *process) stop() {
+	_ = p.command.Process.Signal(syscall.SIGQUIT) // immediate shutdown: nobody needs the data
+	<-p.exited
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}

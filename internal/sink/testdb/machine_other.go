@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package testdb
+
+import "syscall"
+
+// attributes run a child as account.
+func attributes(account *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: account}
+}
