@@ -1,4 +1,15 @@
 // Package sinktest is the contract suite of the warehouses: every one of them must pass Exercise.
+//
+// Names of the exporter's own columns are a contract too, since people query them:
+//
+//	datasets  name, kind, table_name, config_hash, and as of the end of the run that ended last: through,
+//	          last_run, last_run_at
+//	through   (a view) dataset, through: as of now
+//	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
+//	          lease_owner, lease_until, epoch
+//	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, outcome
+//	rejects   dataset, window_start, raw, field, reason, first_seen, last_seen, attempts
+//	fields    dataset, table_name, column_name, metric_id, title, type
 package sinktest
 
 import (
@@ -14,38 +25,58 @@ import (
 //
 // Every method may be called from several goroutines and, for one database, from several processes. Errors
 // are *sink.UnavailableError when the warehouse cannot be reached or cannot write, sink.ErrLeaseLost where
-// that is said, else they are permanent.
+// that is said, else they are permanent. Times that come back are in UTC.
 type Warehouse interface {
 	// Migrate brings the exporter's own tables to the newest version. Safe when several processes start at once.
 	Migrate(ctx context.Context) error
 	// Prepare makes or widens the report table, keeps its comments and the data dictionary (exporter.fields)
 	// current, and enters the dataset. Only additive DDL: else *schema.NarrowingError and nothing is changed.
 	// When Dataset.Reread differs from what the dataset was last prepared with, NextReadAt of the windows
-	// that were read to their end is worked out anew, so that a longer list makes final windows due again.
+	// that were read to their end is worked out anew, so that a longer list makes final windows due again: those
+	// whose state is read or final, which they then become anew.
+	//
+	// When the table was not there, or the dataset had another table before, the ledger's windows of the
+	// dataset are as if never read and due whatever the time, and their leases are lost.
 	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
 
 	// Plan enters the windows that are missing from the ledger in within: it finds the stretches that no
 	// window covers, has cut cut each, and enters the pieces as due, with NextReadAt = now. It returns how
-	// many it entered. Calls for one dataset wait for each other.
+	// many it entered. Calls for one dataset wait for each other. The dataset must have been prepared.
 	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
-	// Claim leases the next span of due windows; ok is false when nothing is due.
+	// Claim leases the next span of due windows; ok is false when nothing is due. The span begins with the
+	// window that is first in the request's order, whatever the class of those that follow it; the windows
+	// that Fit is told of as near include candidates that were read before.
 	Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error)
 	// Renew lengthens the lease on those of its windows that are still running, to TTL from now.
 	// ErrLeaseLost when any of the lease's windows has another epoch.
 	Renew(ctx context.Context, l sink.Lease) error
 	// Commit writes the batch: the fence first, then the rows that differ from what the table has, in key
-	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when the lease was taken over:
-	// then nothing was written.
+	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when any of the lease's windows has
+	// another epoch: then nothing was written. A lease that has ended but was not taken over still commits, and
+	// the same batch may be committed again, when the answer to the first time was lost.
+	//
+	// Good reads (read, final) set ReadAt, count in Reads, and clear Attempts and Error. Unstable ones count in
+	// Attempts and leave ReadAt and Reads. When a backfill marked the window after Reading.ReadAt, the mark
+	// stands: the window is due at the mark's time whatever the reading says, and loses its ReadTo unless that
+	// is its end.
+	//
+	// A row is unchanged when its mapped values, _extra and _window_start are what the table has and it is not
+	// marked as deleted. A table without a key is appended to. Rejects of a dataset with the same Raw are one.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
-	// Release gives back the lease's windows that are still running as they were before the claim, due at once.
+	// Release gives back the lease's windows that are still running as they were before the claim, due at
+	// once; what Commit kept as ReadTo in between stays. The state of one that was taken over while running is due.
 	Release(ctx context.Context, l sink.Lease) error
 
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must
 	// be some: Plan comes first) as due now, whole; one that goes on marks nothing. The run's StartedAt says
-	// since when windows count as read. Going on means: the latest backfill run of the dataset with the same
-	// range (or the same start, where both are OpenEnded) has no Outcome "done".
+	// since when windows count as read: it is Now. To mark is to set the state to due (a leased window stays
+	// running), NextReadAt to Now and Attempts to 0, and to forget ReadTo where it is not the window's end. A
+	// window is of the range when it starts in it.
+	//
+	// Going on means: the latest backfill run of the dataset with the same range (or the same start, where both
+	// are OpenEnded) has no Outcome "done".
 	BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error)
 	// Remaining is how far a backfill is.
 	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
@@ -55,7 +86,9 @@ type Warehouse interface {
 	// EndRun keeps when and how a run ended. Written and Unchanged are left as the commits made them.
 	EndRun(ctx context.Context, r sink.Run) error
 
-	// Status is what the warehouse knows of every dataset, in order of name.
+	// Status is what the warehouse knows of every dataset, in order of name. Through is where the unbroken run
+	// of complete windows that begins with the ledger's first one ends, or the ReadTo of the partly read
+	// window that follows it; the view through says the same. Running counts unexpired leases.
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
 	// Check tries, without changing anything that stays, whether the warehouse can do all that an export
 	// needs (connect, rights to create and write), and describes it in a line. The exporter's own tables

@@ -1,0 +1,258 @@
+package sinktest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+func commitTests() []exercise {
+	return []exercise{
+		{"inserts, updates and leaves unchanged", testCommitCounts},
+		{"unchanged rows are not written", testCommitUnchanged},
+		{"the last of the duplicates counts", testCommitDuplicates},
+		{"composite keys", testCommitCompositeKey},
+		{"extra values and the window", testCommitOwnColumns},
+		{"a deleted row that is back", testCommitUndeleted},
+		{"many rows", testCommitMany},
+		{"without a key", testCommitKeyless},
+		{"all or nothing when a row is refused", testCommitPoisoned},
+		{"all or nothing when it is cancelled", testCommitCancelled},
+		{"no rows", testCommitNoRows},
+		{"again with the same lease", testCommitAgain},
+		{"counts into the run", testCommitRun},
+	}
+}
+
+// agents is the table calls in a line: id=agent/seconds.
+func (b bench) agents() string {
+	b.t.Helper()
+	return b.column(`SELECT call_id || '=' || agent || '/' || seconds FROM ` + b.Table(calls) + ` ORDER BY call_id`)
+}
+
+func (b bench) exportedAt() string {
+	b.t.Helper()
+	return b.column(`SELECT _exported_at FROM ` + b.Table(calls) + ` ORDER BY call_id`)
+}
+
+func testCommitCounts(b bench) {
+	b.planned(0, 1)
+	at := clock(0, 5)
+	equal(b, "fresh", b.store(call("b", at, "Asha", 1), call("a", at, "Bala", 2)), sink.Counts{Inserted: 2})
+	equal(b, "mixed",
+		b.store(call("c", at, "Devi", 3), call("a", at, "Bala", 2), call("b", at, "Asha", 9)),
+		sink.Counts{Inserted: 1, Updated: 1, Unchanged: 1})
+	equal(b, "rows", b.agents(), "a=Bala/2 b=Asha/9 c=Devi/3")
+	equal(b, "fewer rows delete none", b.store(call("c", at, "Devi", 3)), sink.Counts{Unchanged: 1})
+	equal(b, "rows", b.agents(), "a=Bala/2 b=Asha/9 c=Devi/3")
+}
+
+func testCommitUnchanged(b bench) {
+	b.planned(0, 1)
+	rows := []sink.Row{call("a", clock(0, 1), "Asha", 1), call("b", clock(0, 2), "Bala", 2)}
+	before := time.Now().Add(-time.Minute)
+	b.store(rows...)
+	written := b.exportedAt()
+	for _, cell := range strings.Split(written, " 2") {
+		if _, ok := parseTime(cell); ok && b.instant(cell).Before(before) {
+			b.t.Errorf("written at %s, want now", cell)
+		}
+		break
+	}
+	b.store(rows...)
+	equal(b, "written at", b.exportedAt(), written)
+	rows[1] = call("b", clock(0, 2), "Bala", 3)
+	b.store(rows...)
+	first := `SELECT _exported_at FROM ` + b.Table(calls) + ` WHERE call_id = 'a'`
+	if !strings.HasPrefix(written, b.cell(first)) {
+		b.t.Error("a row that is unchanged was written")
+	}
+	if written == b.exportedAt() {
+		b.t.Error("a row that changed has the old time of writing")
+	}
+}
+
+func testCommitDuplicates(b bench) {
+	b.planned(0, 1)
+	at := clock(0, 5)
+	equal(b, "fresh",
+		b.store(call("a", at, "Asha", 1), call("b", at, "Bala", 2), call("a", at, "Asha", 3), call("a", at, "Asha", 2)),
+		sink.Counts{Inserted: 2, Duplicate: 2})
+	equal(b, "rows", b.agents(), "a=Asha/2 b=Bala/2")
+	equal(b, "unchanged in the end",
+		b.store(call("a", at, "Asha", 7), call("a", at, "Asha", 2)),
+		sink.Counts{Unchanged: 1, Duplicate: 1})
+}
+
+func testCommitCompositeKey(b bench) {
+	d := callsDataset()
+	d.Table = schema.Table{
+		Name: calls, Key: []string{"part", "day", "amount"},
+		Columns: []schema.Column{
+			{Name: "note", Type: schema.Text, ID: "n"}, {Name: "day", Type: schema.Date, ID: "d"},
+			{Name: "part", Type: schema.Integer, ID: "p"}, {Name: "amount", Type: schema.Numeric, ID: "a"},
+		},
+	}
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	row := func(part int64, day int, amount, note string) sink.Row {
+		return sink.Row{WindowStart: clock(0, 0), Row: schema.Row{Values: []schema.Value{
+			schema.StrValue(note), schema.TimeValue(clock(24*day, 0)), schema.IntValue(part), schema.StrValue(amount),
+		}}}
+	}
+	store := func(rows ...sink.Row) sink.Counts {
+		batch := read(b.claim(anything(1)), clock(1, 0), clock(1, 0), rows...)
+		batch.Table = d.Table
+		return b.commit(batch)
+	}
+	const long = "12345678901234567890.5"
+	equal(b, "fresh", store(row(10, 0, "1.5", "a"), row(9, 0, "1.5", "b"), row(9, 1, "1.5", "c"), row(9, 1, long, "d"),
+		row(9, 1, "-2", "e"), row(9, 1, long, "f")), sink.Counts{Inserted: 5, Duplicate: 1})
+	equal(b, "again", store(row(10, 0, "1.5", "a"), row(9, 1, long, "g"), row(9, 0, "1.5", "b"), row(9, 1, "10", "h")),
+		sink.Counts{Inserted: 1, Updated: 1, Unchanged: 2})
+	equal(b, "notes", b.column(`SELECT note FROM `+b.Table(calls)+` ORDER BY note`), "a b c e g h")
+}
+
+func testCommitOwnColumns(b bench) {
+	b.planned(0, 2)
+	row := call("a", clock(0, 5), "Asha", 1)
+	row.Extra = schema.StrValue(`{"5eaf":"x"}`)
+	b.store(row)
+	own := func() []string {
+		return b.query(`SELECT _window_start, _extra FROM ` + b.Table(calls))[0]
+	}
+	equal(b, "window", b.instant(own()[0]), clock(0, 0))
+	equal(b, "extra", strings.ReplaceAll(own()[1], " ", ""), `{"5eaf":"x"}`)
+	equal(b, "again", b.store(row), sink.Counts{Unchanged: 1})
+	row.Extra = schema.Value{}
+	equal(b, "without extra values", b.store(row), sink.Counts{Updated: 1})
+	equal(b, "extra", own()[1], "NULL")
+	row.WindowStart = clock(1, 0)
+	equal(b, "in another window", b.store(row), sink.Counts{Updated: 1})
+	equal(b, "window", b.instant(own()[0]), clock(1, 0))
+}
+
+func testCommitUndeleted(b bench) {
+	d := callsDataset()
+	d.Table.MarksDeleted = true
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	store := func() sink.Counts {
+		batch := read(b.claim(anything(1)), clock(1, 0), clock(1, 0), call("a", clock(0, 5), "Asha", 1))
+		batch.Table = d.Table
+		return b.commit(batch)
+	}
+	store()
+	equal(b, "unchanged", store(), sink.Counts{Unchanged: 1})
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _deleted_at = '2026-03-02T00:00:00.000000Z'`)
+	equal(b, "back", store(), sink.Counts{Updated: 1})
+	equal(b, "mark", b.cell(`SELECT _deleted_at FROM `+b.Table(calls)), "NULL")
+}
+
+func testCommitMany(b bench) {
+	b.planned(0, 1)
+	rows := make([]sink.Row, 2345)
+	for i := range rows {
+		rows[i] = call(fmt.Sprintf("%05d", (i*7919)%len(rows)), clock(0, i%60), "Asha", int64(i))
+	}
+	equal(b, "some", b.store(rows[:1000]...), sink.Counts{Inserted: 1000})
+	for i := range 100 {
+		rows[i*10] = call(rows[i*10].Values[0].Str(), clock(0, 0), "Bala", -1)
+	}
+	equal(b, "all", b.store(rows...), sink.Counts{Inserted: 1345, Updated: 100, Unchanged: 900})
+	equal(b, "rows", b.cell(`SELECT count(*) FROM `+b.Table(calls)), "2345")
+}
+
+func testCommitKeyless(b bench) {
+	d := callsDataset()
+	d.Table.Key = nil
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	for range 2 {
+		batch := read(b.claim(anything(1)), clock(1, 0), clock(1, 0),
+			call("a", clock(0, 1), "Asha", 1), call("a", clock(0, 1), "Asha", 1))
+		batch.Table = d.Table
+		equal(b, "counts", b.commit(batch), sink.Counts{Inserted: 2})
+	}
+	equal(b, "rows", b.agents(), "a=Asha/1 a=Asha/1 a=Asha/1 a=Asha/1")
+}
+
+// mixed is a batch that would insert, update, reject and settle.
+func (b bench) mixed(l sink.Lease) sink.Batch {
+	batch := read(l, clock(2, 0), clock(9, 0), call("a", clock(0, 1), "Bala", 2), call("b", clock(0, 1), "Asha", 1))
+	batch.Rejects = []sink.Reject{{WindowStart: clock(0, 0), Raw: `{"x":1}`, Reason: "bad"}}
+	return batch
+}
+
+func testCommitPoisoned(b bench) {
+	b.planned(0, 1)
+	b.store(call("a", clock(0, 1), "Asha", 1))
+	batch := b.mixed(b.claim(anything(1)))
+	poison := call("", clock(0, 1), "Asha", 1)
+	poison.Values[0] = schema.Value{} // no key
+	batch.Rows = append(batch.Rows, poison)
+	before := b.everything()
+	if _, err := b.Commit(b.t.Context(), batch); err == nil {
+		b.t.Error("a row without a key was taken")
+	}
+	equal(b, "what the warehouse holds", b.everything(), before)
+	equal(b, "without the poison", b.commit(b.mixed(batch.Lease)), sink.Counts{Inserted: 1, Updated: 1})
+}
+
+func testCommitCancelled(b bench) {
+	b.planned(0, 1)
+	b.store(call("a", clock(0, 1), "Asha", 1))
+	batch := b.mixed(b.claim(anything(1)))
+	before := b.everything()
+	if _, err := b.Commit(cancelled(b.t), batch); err == nil {
+		b.t.Error("committed under a context that has ended")
+	}
+	equal(b, "what the warehouse holds", b.everything(), before)
+	equal(b, "later", b.commit(batch), sink.Counts{Inserted: 1, Updated: 1})
+}
+
+func testCommitNoRows(b bench) {
+	b.planned(0, 1)
+	equal(b, "counts", b.store(), sink.Counts{})
+	equal(b, "entry", b.entry(0), sink.Entry{
+		Window: hours(0, 1), State: sink.StateRead, Reads: 1, ReadAt: clock(1, 0), ReadTo: clock(1, 0), NextReadAt: clock(1, 0),
+	})
+}
+
+// A commit whose answer was lost is tried again with the same lease.
+func testCommitAgain(b bench) {
+	b.planned(0, 1)
+	batch := read(b.claim(anything(1)), clock(1, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 1))
+	equal(b, "first", b.commit(batch), sink.Counts{Inserted: 1})
+	equal(b, "second", b.commit(batch), sink.Counts{Unchanged: 1})
+	equal(b, "next read at", b.entry(0).NextReadAt, clock(9, 0))
+}
+
+func testCommitRun(b bench) {
+	b.planned(0, 3)
+	ctx := b.t.Context()
+	run := sink.Run{Dataset: calls, Kind: sink.RunScheduled, StartedAt: clock(4, 0)}
+	id, err := b.BeginRun(ctx, run)
+	b.noError(err)
+	for _, hour := range []int{0, 1} {
+		at := clock(hour, 1)
+		batch := read(b.claim(within(hours(hour, hour+1))), clock(4, 0), clock(9, 0), call("a", at, "Asha", int64(hour)), call("a", at, "Asha", 9), call(fmt.Sprint(hour), at, "x", 1))
+		batch.Run, batch.RowsRead = id, 4
+		batch.Rejects = []sink.Reject{{WindowStart: clock(hour, 0), Raw: `{}`, Reason: "bad"}}
+		b.commit(batch)
+	}
+	partly := read(b.claim(within(hours(2, 3))), clock(4, 0), clock(9, 0))
+	partly.Run = id
+	partly.Readings[0].State, partly.Readings[0].ReadTo = sink.StateRunning, clock(2, 30)
+	b.commit(partly)
+
+	run.ID, run.EndedAt, run.Outcome = id, clock(5, 0), "done"
+	b.noError(b.EndRun(ctx, run))
+	status, err := b.Status(ctx, clock(5, 0))
+	b.noError(err)
+	run.Windows, run.RowsRead, run.Written, run.Unchanged, run.Rejected = 2, 8, 4, 0, 2
+	equal(b, "run", status[0].LastRun, run)
+}

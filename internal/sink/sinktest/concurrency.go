@@ -1,0 +1,127 @@
+package sinktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"samespace-exporter/internal/sink"
+)
+
+func concurrencyTests() []exercise {
+	return []exercise{
+		{"every window is read once", testConcurrentClaims},
+		{"the same keys from two sides", testConcurrentKeys},
+		{"planned at once", testConcurrentPlans},
+		{"prepared at once", testConcurrentPrepares},
+	}
+}
+
+// together runs a function in four goroutines on two handles and returns the first error.
+func (b bench) together(run func(ctx context.Context, w Warehouse, n int) error) {
+	b.t.Helper()
+	second := b.Second()
+	errs := make([]error, 4)
+	var group sync.WaitGroup
+	for n := range errs {
+		w := b.Warehouse
+		if n%2 == 1 {
+			w = second
+		}
+		group.Go(func() { errs[n] = run(b.t.Context(), w, n) })
+	}
+	group.Wait()
+	b.noError(errors.Join(errs...))
+}
+
+func testConcurrentClaims(b bench) {
+	const windows = 60
+	b.planned(0, windows)
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		r := anything(windows)
+		r.Owner = fmt.Sprint(n)
+		r.Fit = func([]sink.Entry, []sink.Entry) int { return 1 + n }
+		for {
+			l, ok, err := w.Claim(ctx, r)
+			if err != nil || !ok {
+				return err
+			}
+			var rows []sink.Row
+			for _, e := range l.Entries {
+				at := e.Window.Start
+				rows = append(rows, call(at.Format("02T15"), at, r.Owner, 1))
+			}
+			counts, err := w.Commit(ctx, read(l, clock(windows, 0), clock(900, 0), rows...))
+			if err != nil {
+				return err
+			}
+			if counts.Inserted != int64(len(rows)) {
+				return fmt.Errorf("%s: %+v of %d rows", starts(l.Entries), counts, len(rows))
+			}
+		}
+	})
+	for _, e := range b.ledger() {
+		equal(b, "reads of "+e.Window.String(), e.Reads, 1)
+	}
+	equal(b, "rows", b.cell(`SELECT count(*) FROM `+b.Table(calls)), fmt.Sprint(windows))
+	equal(b, "through", b.status().Through, clock(windows, 0))
+}
+
+// Overlapping reads of neighbours commit the same rows, in any order: nobody may fail of it.
+func testConcurrentKeys(b bench) {
+	const keys = 200
+	b.planned(0, 4)
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		r := within(hours(n, n+1))
+		for round := range 4 {
+			l, ok, err := w.Claim(ctx, r)
+			if err != nil || !ok {
+				return fmt.Errorf("claim: %t, %w", ok, err)
+			}
+			var rows []sink.Row
+			for key := range keys {
+				rows = append(rows, call(fmt.Sprintf("%03d", key), clock(1, 0), fmt.Sprint(n), int64(round)))
+			}
+			if n%2 == 0 {
+				slices.Reverse(rows)
+			}
+			if _, err := w.Commit(ctx, read(l, clock(5, 0), clock(5, 0), rows...)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	equal(b, "rows", b.cell(`SELECT count(*) FROM `+b.Table(calls)), fmt.Sprint(keys))
+	equal(b, "round", b.cell(`SELECT DISTINCT seconds FROM `+b.Table(calls)), "3")
+}
+
+func testConcurrentPlans(b bench) {
+	b.prepare(callsDataset())
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		_, err := w.Plan(ctx, calls, hours(0, 50+n), clock(60, 0), hourly)
+		return err
+	})
+	ledger := b.ledger()
+	equal(b, "windows", len(ledger), 53)
+	for i, e := range ledger {
+		equal(b, "window", e.Window, hours(i, i+1))
+	}
+}
+
+func testConcurrentPrepares(b bench) {
+	var created [4]bool
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		p, err := w.Prepare(ctx, callsDataset())
+		created[n] = p.Created
+		return err
+	})
+	n := 0
+	for _, c := range created {
+		if c {
+			n++
+		}
+	}
+	equal(b, "tables created", n, 1)
+}
