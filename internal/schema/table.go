@@ -66,6 +66,6 @@ type Row struct {
 	Values []Value
 	// Extra is the canonical JSON object of the ids that the mapping does not name; NULL when there is none.
 	Extra Value
-	// Replaced counts the NUL characters that became U+FFFD in this row.
+	// Replaced counts the characters that became U+FFFD in this row: NUL, and surrogates without a partner.
 	Replaced int
 }

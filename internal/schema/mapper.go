@@ -1,0 +1,265 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// maxKeyText is how many bytes a text of the key may have: an index entry of Postgres holds 2,704 in all.
+	maxKeyText = 1000
+	// maxShown is how many characters of a value a message shows: enough to see what is wrong, and values may be private.
+	maxShown = 40
+)
+
+// RejectError says why a row does not fit its mapping.
+type RejectError struct {
+	Field  string // name of the column; the id, where there is no column; "" when the row as a whole is at fault
+	ID     string // metric id; "" when the row as a whole is at fault
+	Reason string // without the field: `"31.5" is not an integer`; of transformed fields no value is shown
+}
+
+func (e *RejectError) Error() string {
+	if e.Field == "" {
+		return "row: " + e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
+
+// UnmappedError says that a row has ids which the mapping does not name, where the mapping forbids that.
+type UnmappedError struct {
+	IDs []string // sorted, each once
+}
+
+func (e *UnmappedError) Error() string {
+	return fmt.Sprintf("ids that the mapping does not name: %s; name them under fields, drop them, or set unmapped: keep",
+		strings.Join(e.IDs, ", "))
+}
+
+// Mapper turns rows of JSON into typed rows of its table. It may be used by several goroutines.
+type Mapper struct {
+	table    Table
+	slots    map[string]int // by id: the place of its column, or, from len(columns) on, a dropped id
+	columns  []columnRule
+	keys     []int // places of the key's columns
+	unmapped Unmapped
+}
+
+// columnRule is what a value needs to become one of its column.
+type columnRule struct {
+	Field
+	location *time.Location
+	secret   []byte // of the transform
+}
+
+// newMapper is the mapper of a mapping that has been checked.
+func newMapper(m Mapping) *Mapper {
+	location := m.Location
+	if location == nil {
+		location = time.UTC
+	}
+	mapper := &Mapper{
+		slots:    make(map[string]int, len(m.Fields)+len(m.Drop)),
+		unmapped: m.Unmapped,
+		table: Table{
+			Name: m.Table, Comment: m.Comment, Key: slices.Clone(m.Key), TimeField: m.TimeField, MarksDeleted: m.MarksDeleted,
+		},
+	}
+	for i, f := range m.Fields {
+		mapper.slots[f.ID] = i
+		mapper.columns = append(mapper.columns, columnRule{Field: f, location: location, secret: slices.Clone(m.TransformKey)})
+		mapper.table.Columns = append(mapper.table.Columns, Column{Name: f.Name, Type: f.Type, ID: f.ID, Title: f.Title})
+	}
+	for i, id := range m.Drop {
+		mapper.slots[id] = len(m.Fields) + i
+	}
+	mapper.keys = mapper.table.KeyIndexes()
+	return mapper
+}
+
+// Table is the table that the rows are of.
+func (m *Mapper) Table() Table { return m.table }
+
+// Map converts a row: the text of one JSON object, by metric id. Text values share the memory of raw.
+//
+// A row that does not fit is a *RejectError: it is not JSON or no object, is nested deeper than 500, has an
+// id twice (an ignored one may be there twice), a value that its column's type does not hold exactly, a
+// string that is not UTF-8 where it is wanted, or no value for a field of the key. It is an *UnmappedError
+// when it has ids which the mapping does not name and Unmapped is Fail. When a row has several faults, the
+// first one is told.
+func (m *Mapper) Map(raw string) (Row, error) {
+	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
+	if err := r.read(); err != nil {
+		return Row{}, err
+	}
+	if len(r.unknown) > 0 {
+		slices.Sort(r.unknown)
+		return Row{}, &UnmappedError{IDs: slices.Compact(r.unknown)}
+	}
+	if err := r.checkKey(); err != nil {
+		return Row{}, err
+	}
+	return r.row, nil
+}
+
+// rowReader maps one row.
+type rowReader struct {
+	*Mapper
+	in      cursor
+	row     Row
+	extra   canonWriter // what becomes _extra
+	unknown []string    // ids that are not allowed
+}
+
+func (r *rowReader) read() error {
+	if k := r.in.kind(); k != objectKind && k != 0 {
+		return &RejectError{Reason: "is " + k.String() + ", not an object"}
+	} else if k == 0 {
+		return &RejectError{Reason: r.in.malformed("a value is missing").Error()}
+	}
+	if err := r.in.open(0); err != nil {
+		return &RejectError{Reason: err.Error()}
+	}
+	var few [4]uint64 // enough for 256 ids without going to the heap
+	seen := placeSet(few[:])
+	if len(r.slots) > 64*len(seen) {
+		seen = make(placeSet, len(r.slots)/64+1)
+	}
+	for first := true; ; first = false {
+		more, err := r.in.more(objectKind, first)
+		if err != nil {
+			return &RejectError{Reason: err.Error()}
+		}
+		if !more {
+			break
+		}
+		if err := r.member(seen); err != nil {
+			return err
+		}
+	}
+	if err := r.in.end(); err != nil {
+		return &RejectError{Reason: err.Error()}
+	}
+	return r.closeExtra()
+}
+
+// member reads one id with its value.
+func (r *rowReader) member(seen placeSet) error {
+	name, err := r.in.name()
+	if err != nil {
+		return &RejectError{Reason: err.Error()}
+	}
+	value, err := r.in.value(1)
+	if err != nil {
+		return &RejectError{Reason: err.Error()}
+	}
+	id, _, err := name.unquote()
+	if err != nil {
+		return &RejectError{Reason: "an id " + err.Error()}
+	}
+	slot, known := r.slots[id]
+	switch {
+	case !known:
+		return r.unmappedID(id, name, value)
+	case seen.has(slot):
+		return r.twice(id)
+	}
+	seen.add(slot)
+	if slot >= len(r.columns) {
+		return nil
+	}
+	column := &r.columns[slot]
+	converted, replaced, err := column.convert(value)
+	if err != nil {
+		return &RejectError{Field: column.Name, ID: id, Reason: column.show(value) + " " + err.Error()}
+	}
+	r.row.Values[slot] = converted
+	r.row.Replaced += replaced
+	return nil
+}
+
+// unmappedID does what the mapping says to an id that it does not name.
+func (r *rowReader) unmappedID(id string, name, value token) error {
+	switch r.unmapped {
+	case Ignore:
+	case Fail:
+		r.unknown = append(r.unknown, id)
+	default:
+		if len(r.extra.out) == 0 {
+			r.extra.out = append(r.extra.out, '{')
+		}
+		r.extra.in = cursor{text: value.text}
+		if err := r.extra.member(name, 1); err != nil {
+			return &RejectError{Field: id, ID: id, Reason: show(value) + " " + err.Error()}
+		}
+	}
+	return nil
+}
+
+func (r *rowReader) closeExtra() error {
+	if len(r.extra.out) == 0 {
+		return nil
+	}
+	if id, twice := r.extra.closeObject(0); twice {
+		return r.twice(id)
+	}
+	r.row.Extra = StrValue(string(r.extra.out))
+	r.row.Replaced += r.extra.replaced
+	return nil
+}
+
+// twice rejects a row that has an id twice: one of the values would be lost.
+func (r *rowReader) twice(id string) error {
+	field := id
+	if slot, known := r.slots[id]; known && slot < len(r.columns) {
+		field = r.columns[slot].Name
+	}
+	return &RejectError{Field: field, ID: id, Reason: "the row has this id twice"}
+}
+
+// checkKey rejects a row whose key cannot be one.
+func (r *rowReader) checkKey() error {
+	for _, place := range r.keys {
+		column, v := &r.columns[place], r.row.Values[place]
+		switch {
+		case v.IsNull():
+			return &RejectError{Field: column.Name, ID: column.ID, Reason: "is missing or null, and is a field of the key"}
+		case column.Type == Text && len(v.Str()) > maxKeyText:
+			return &RejectError{Field: column.Name, ID: column.ID,
+				Reason: fmt.Sprintf("has %d bytes, and is a field of the key, which may have %d", len(v.Str()), maxKeyText)}
+		}
+	}
+	return nil
+}
+
+// show is the value for a message; nothing of it when it is transformed, since that is done for privacy.
+func (c *columnRule) show(t token) string {
+	if c.Transform != None {
+		return "the value"
+	}
+	return show(t)
+}
+
+// show is the beginning of a value as it was written, in one line.
+func show(t token) string {
+	text, more := t.text, ""
+	end := 0
+	for n := 0; n < maxShown && end < len(text); n++ {
+		_, size := utf8.DecodeRuneInString(text[end:])
+		end += size
+	}
+	if end < len(text) {
+		text, more = text[:end], "…"
+	}
+	text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	return strings.Join(strings.Fields(text), " ") + more
+}
+
+// placeSet is a set of small numbers.
+type placeSet []uint64
+
+func (s placeSet) has(place int) bool { return s[place/64]&(1<<(place%64)) != 0 }
+func (s placeSet) add(place int)      { s[place/64] |= 1 << (place % 64) }

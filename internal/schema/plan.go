@@ -1,0 +1,248 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Existing is a report table as it is in the warehouse.
+type Existing struct {
+	Comment string
+	Columns []ExistingColumn
+	Key     []string // columns of the primary key; empty: there is none
+	Indexed []string // columns that are the first of some index
+}
+
+// ExistingColumn is a column as it is in the warehouse.
+type ExistingColumn struct {
+	Name    string
+	Native  string // type, spelled as Dialect.Native spells it
+	Comment string
+	// NotNull is set where every insert must name the column: it refuses NULL and has no default.
+	NotNull bool
+}
+
+// Dialect is what a plan must know of a warehouse.
+type Dialect interface {
+	// Native is the warehouse's spelling of a type.
+	Native(Type) string
+	// Widens reports whether a column can be changed from one native type to the other in place, such that
+	// it holds every value as before.
+	Widens(from, to string) bool
+	// Comments reports whether tables and columns carry comments.
+	Comments() bool
+	// TableName is the table's name as SQL has it: quoted, with its schema.
+	TableName(table string) string
+}
+
+// ChangeKind is what a change does.
+type ChangeKind uint8
+
+// The kinds of change: nothing but additions.
+const (
+	CreateTable   ChangeKind = iota + 1 // with all columns, the exporter's own ones included, and the key
+	AddColumn                           // Column; it takes NULL
+	WidenColumn                         // Column, From one native type to that of Column
+	CommentTable                        // Comment
+	CommentColumn                       // Column, Comment
+	CreateIndex                         // on Column
+)
+
+// Change is one step from a table as it is to the table as it should be.
+type Change struct {
+	Kind    ChangeKind
+	Column  Column // zero for CreateTable and CommentTable
+	From    string // of WidenColumn: the native type as it is
+	Comment string // of CommentTable and CommentColumn
+}
+
+// NarrowingError says that the table in the warehouse and the mapping differ in a way that additions do not
+// mend, so that a person must decide. Nothing was changed.
+type NarrowingError struct {
+	Table     string
+	Column    string // "" when it is about the table's key
+	Have      string // the native type, or the primary key, as it is
+	Want      string // the same as the mapping wants it
+	Statement string // SQL that a person would run: it keeps every value, and lets the exporter go on
+}
+
+func (e *NarrowingError) Error() string {
+	what := "table " + e.Table
+	if e.Column != "" {
+		what += ", column " + e.Column
+	}
+	return fmt.Sprintf("%s: has %s, the mapping wants %s; nothing was changed. Change the mapping, or run: %s",
+		what, e.Have, e.Want, e.Statement)
+}
+
+// Comment is the comment of the column in the warehouse: its title and metric id.
+func (c Column) Comment() string {
+	switch {
+	case c.ID == "":
+		return c.Title
+	case c.Title == "":
+		return c.ID
+	default:
+		return c.Title + " (" + c.ID + ")"
+	}
+}
+
+// NotNull reports whether the table's column refuses NULL: those of the key do, and the exporter's own two
+// that every row has.
+func (t Table) NotNull(column string) bool {
+	return column == WindowStartColumn || column == ExportedAtColumn || slices.Contains(t.Key, column)
+}
+
+// Plan is what turns the table as it is, nil when it is not there, into the table as it should be, in the
+// order in which it is to be done; nothing when it is so already. Columns that the table does not know are
+// left alone. The error joins a *NarrowingError for everything that additions do not mend.
+func Plan(want Table, have *Existing, d Dialect) ([]Change, error) {
+	p := planner{want: want, dialect: d}
+	if have == nil {
+		have = &Existing{Key: want.Key}
+		p.changes = append(p.changes, Change{Kind: CreateTable})
+	} else {
+		p.checkKey(have)
+		p.checkUnfilled(have)
+		p.columns(have)
+	}
+	p.comments(have)
+	p.index(have)
+	if err := errors.Join(p.refused...); err != nil {
+		return nil, err
+	}
+	return p.changes, nil
+}
+
+type planner struct {
+	want    Table
+	dialect Dialect
+	changes []Change
+	refused []error
+}
+
+// allColumns are the mapped columns and the exporter's own.
+func (p *planner) allColumns() []Column {
+	return slices.Concat(p.want.Columns, p.want.OwnColumns())
+}
+
+// checkKey refuses another primary key than the mapping's; the order of its columns does not matter.
+func (p *planner) checkKey(have *Existing) {
+	is, wanted := slices.Sorted(slices.Values(have.Key)), slices.Sorted(slices.Values(p.want.Key))
+	if !slices.Equal(is, wanted) {
+		p.refuse("", describeKey(have.Key), describeKey(p.want.Key), p.setTableAside())
+	}
+}
+
+func describeKey(key []string) string {
+	if len(key) == 0 {
+		return "no primary key"
+	}
+	return "primary key (" + strings.Join(key, ", ") + ")"
+}
+
+// checkUnfilled refuses columns that every row must fill and that no field of the mapping fills.
+func (p *planner) checkUnfilled(have *Existing) {
+	columns := p.allColumns()
+	for _, is := range have.Columns {
+		filled := slices.ContainsFunc(columns, func(c Column) bool { return c.Name == is.Name })
+		if !is.NotNull || filled || slices.Contains(have.Key, is.Name) {
+			continue // of the key checkKey tells
+		}
+		p.refuse(is.Name, is.Native+" not null", "no such column",
+			fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", p.tableName(), quote(is.Name)))
+	}
+}
+
+// columns adds what is missing and widens what is too narrow.
+func (p *planner) columns(have *Existing) {
+	var widened []Change
+	for _, c := range p.allColumns() {
+		native := p.dialect.Native(c.Type)
+		is, ok := have.column(c.Name)
+		switch {
+		case ok && is.Native == native:
+		case ok && p.dialect.Widens(is.Native, native):
+			widened = append(widened, Change{Kind: WidenColumn, Column: c, From: is.Native})
+		case ok && (p.want.NotNull(c.Name) || slices.Contains(have.Key, c.Name)):
+			p.refuse(c.Name, is.Native, native, p.setTableAside())
+		case ok:
+			p.refuse(c.Name, is.Native, native, p.setColumnAside(have, c.Name))
+		case slices.Contains(p.want.Key, c.Name):
+			// The keys differ then: checkKey tells.
+		case p.want.NotNull(c.Name):
+			p.refuse(c.Name, "no such column", native+" not null", p.setTableAside())
+		default:
+			p.changes = append(p.changes, Change{Kind: AddColumn, Column: c})
+		}
+	}
+	p.changes = append(p.changes, widened...)
+}
+
+func (h *Existing) column(name string) (ExistingColumn, bool) {
+	i := slices.IndexFunc(h.Columns, func(c ExistingColumn) bool { return c.Name == name })
+	if i < 0 {
+		return ExistingColumn{}, false
+	}
+	return h.Columns[i], true
+}
+
+func (p *planner) comments(have *Existing) {
+	if !p.dialect.Comments() {
+		return
+	}
+	if comment := p.want.Comment; comment != "" && comment != have.Comment {
+		p.changes = append(p.changes, Change{Kind: CommentTable, Comment: comment})
+	}
+	for _, c := range p.allColumns() {
+		if is, _ := have.column(c.Name); is.Comment != c.Comment() {
+			p.changes = append(p.changes, Change{Kind: CommentColumn, Column: c, Comment: c.Comment()})
+		}
+	}
+}
+
+// index gives the time field an index, unless some index or the key begins with it.
+func (p *planner) index(have *Existing) {
+	place := p.want.ColumnIndex(p.want.TimeField)
+	leads := slices.Contains(have.Indexed, p.want.TimeField) || len(have.Key) > 0 && have.Key[0] == p.want.TimeField
+	if place >= 0 && !leads {
+		p.changes = append(p.changes, Change{Kind: CreateIndex, Column: p.want.Columns[place]})
+	}
+}
+
+func (p *planner) refuse(column, have, want, statement string) {
+	p.refused = append(p.refused, &NarrowingError{Table: p.want.Name, Column: column, Have: have, Want: want, Statement: statement})
+}
+
+// setTableAside keeps the table under another name: the next run makes a new one and reads everything again.
+func (p *planner) setTableAside() string {
+	return fmt.Sprintf("ALTER TABLE %s RENAME TO %s", p.tableName(), quote(aside(p.want.Name, 0)))
+}
+
+// setColumnAside keeps the column under a name that is free: the next run adds a new one.
+func (p *planner) setColumnAside(have *Existing, column string) string {
+	taken := func(name string) bool {
+		_, ok := have.column(name)
+		return ok || p.want.ColumnIndex(name) >= 0
+	}
+	n := 0
+	for taken(aside(column, n)) {
+		n++
+	}
+	return fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", p.tableName(), quote(column), quote(aside(column, n)))
+}
+
+// aside is the nth name for a thing that is set aside, no longer than names may be.
+func aside(name string, n int) string {
+	suffix := "_old"
+	if n > 0 {
+		suffix += fmt.Sprint(n + 1)
+	}
+	return name[:min(len(name), maxName-len(suffix))] + suffix
+}
+
+func (p *planner) tableName() string { return p.dialect.TableName(p.want.Name) }
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
