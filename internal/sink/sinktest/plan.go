@@ -1,7 +1,6 @@
 package sinktest
 
 import (
-	"testing"
 	"time"
 
 	"samespace-exporter/internal/sink"
