@@ -1,0 +1,177 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Range says what a backfill reads.
+type Range struct {
+	From time.Time
+	To   time.Time // zero: up to now minus the dataset's delay
+	// NewestFirst reads the latest windows first.
+	NewestFirst bool
+	// Restart begins anew, even if a backfill of the same range is unfinished.
+	Restart bool
+	// Stop, when closed, ends the backfill after the spans that are being read.
+	Stop <-chan struct{}
+	// Progress, when set, is told how far the backfill is, at its start and after each commit.
+	Progress func(sink.Remaining)
+}
+
+// waitForOthers is how long a pass waits before it looks again at windows that another replica is working on.
+const waitForOthers = time.Second
+
+// Backfill reads every window of a range, read before or not, and works until none is left. One that was
+// interrupted goes on with what is left when it is called again with the same range. It shares the work with
+// any replica that runs beside it. The error is as that of Export.
+func (e *Exporter) Backfill(ctx context.Context, r Range) (Summary, error) {
+	began := e.now()
+	p := e.passage(Pass{Kind: sink.RunBackfill, Order: sink.OldestFirst, Stop: r.Stop}, began)
+	if r.NewestFirst {
+		p.Order = sink.NewestFirst
+	}
+	err := p.backfill(ctx, r)
+	return p.finish(ctx, began, err)
+}
+
+func (p *passage) backfill(ctx context.Context, r Range) error {
+	within, err := p.gridRange(r)
+	if err != nil {
+		return err
+	}
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
+	p.Within = within
+	if err := p.plan(ctx); err != nil {
+		return err
+	}
+	run, goesOn, err := p.Warehouse.BeginBackfill(ctx, sink.BackfillRequest{
+		Dataset: p.Dataset.Name, Range: within, OpenEnded: r.To.IsZero(), Restart: r.Restart, Now: p.now,
+	})
+	if err != nil {
+		return fmt.Errorf("begin backfill: %w", err)
+	}
+	p.run, p.Within, p.ReadBefore = run, run.Range, run.StartedAt
+	if goesOn {
+		p.Logger.Info("going on with a backfill", "dataset", p.Dataset.Name, "range", run.Range.String(), "begun", run.StartedAt)
+	}
+	return p.untilNoneIsLeft(ctx, r.Progress)
+}
+
+// gridRange is the range on the grid's bounds, and no further than the edge.
+func (p *passage) gridRange(r Range) (window.Window, error) {
+	to := r.To
+	if to.IsZero() || to.After(p.edge) {
+		to = p.edge
+	}
+	if !r.From.Before(to) {
+		return window.Window{}, fmt.Errorf("nothing to backfill: from %s is not before %s",
+			r.From.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	last := p.Dataset.Grid.At(to)
+	within := window.Window{Start: p.Dataset.Grid.At(r.From).Start, End: last.End}
+	if last.Start.Equal(to) {
+		within.End = to
+	}
+	return within, nil
+}
+
+// untilNoneIsLeft makes passes over the range until every window of it has been read, or has failed. Windows
+// that another replica is working on are waited for.
+func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remaining)) error {
+	report := func() (sink.Remaining, error) {
+		left, err := p.Warehouse.Remaining(ctx, p.run)
+		if err != nil {
+			return left, fmt.Errorf("see what is left: %w", err)
+		}
+		if progress != nil {
+			progress(left)
+		}
+		return left, nil
+	}
+	observe := p.Exporter.Observe
+	p.Exporter = p.observed(func(e Event) {
+		if observe != nil {
+			observe(e)
+		}
+		if e.Step == StepCommitted {
+			// Only a picture of how far it is: the next look tells of an error.
+			_, _ = report()
+		}
+	})
+	if _, err := report(); err != nil {
+		return err
+	}
+	for {
+		if err := p.exportDue(ctx); err != nil {
+			return err
+		}
+		left, err := report()
+		if err != nil || left.Left == 0 || p.stopped() {
+			return err
+		}
+		if left.Leased == 0 {
+			return nil // the rest failed: the summary says why
+		}
+		if err := p.wait(ctx, waitForOthers); err != nil {
+			return err
+		}
+	}
+}
+
+// observed is the exporter with another observer.
+func (e *Exporter) observed(observe func(Event)) *Exporter {
+	with := *e
+	with.Observe = observe
+	return &with
+}
+
+// Finish makes passes until nothing is due and no other replica is working on what was: a pass of Export,
+// then, for as long as a lease can last, another one over what a killed process may have left behind.
+func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
+	began := e.now()
+	p := e.passage(pass, began)
+	err := p.export(ctx)
+	for deadline := time.Now().Add(2 * e.LeaseTTL); err == nil && !p.stopped() && time.Now().Before(deadline); {
+		var others bool
+		if others, err = p.othersAtWork(ctx); err != nil || !others {
+			break
+		}
+		if err = p.wait(ctx, waitForOthers); err == nil {
+			err = p.exportDue(ctx)
+		}
+	}
+	return p.finish(ctx, began, err)
+}
+
+func (p *passage) othersAtWork(ctx context.Context) (bool, error) {
+	all, err := p.Warehouse.Status(ctx, p.now)
+	if err != nil {
+		return false, fmt.Errorf("see who else is at work: %w", err)
+	}
+	for _, d := range all {
+		if d.Name == p.Dataset.Name {
+			return d.Running > 0, nil
+		}
+	}
+	return false, nil
+}
+
+// wait returns early, and without an error, when the pass is to stop.
+func (p *passage) wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.Stop:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}

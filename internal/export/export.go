@@ -1,0 +1,201 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
+)
+
+// Source is what an export needs of the API. Rows blocks until all rows of the query are there, an error or
+// the end of ctx. Asking again is safe.
+//
+// Errors: *source.TooManyRowsError, *source.TornError, *source.Error, or the cause of ctx.
+type Source interface {
+	Rows(ctx context.Context, q source.Query) (source.Reading, error)
+}
+
+// Ledger says what is due. See package sink for the meaning of due, lease and epoch.
+type Ledger interface {
+	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
+	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
+	Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error)
+}
+
+// Leases keeps and ends a replica's right to work on a span.
+type Leases interface {
+	Renew(ctx context.Context, l sink.Lease) error
+	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
+	Release(ctx context.Context, l sink.Lease) error
+}
+
+// Committer writes a span's rows, rejects and ledger rows in one transaction, or nothing of it.
+type Committer interface {
+	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
+}
+
+// Runs keeps a record of each pass.
+type Runs interface {
+	BeginRun(ctx context.Context, r sink.Run) (sink.RunID, error)
+	EndRun(ctx context.Context, r sink.Run) error
+	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
+}
+
+// Backfills marks ranges as due again and says how far a backfill is.
+type Backfills interface {
+	BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error)
+	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
+}
+
+// Warehouse is all that an export asks of a warehouse.
+type Warehouse interface {
+	Ledger
+	Leases
+	Committer
+	Runs
+	Backfills
+}
+
+// Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,
+// *schema.UnmappedError where unknown ids are not allowed.
+type Mapper interface {
+	Table() schema.Table
+	Map(raw string) (schema.Row, error)
+}
+
+// Dataset is one configured report and how it is kept.
+type Dataset struct {
+	Name       string
+	Kind       sink.Kind
+	ConfigHash string
+	Mapper     Mapper
+	// Query is what is asked of the API; a span fills in Range, MaxRows and Uncertain.
+	Query source.Query
+	Grid  window.Grid
+	// Since is where the first window begins.
+	Since time.Time
+	// Delay is how near to now a window is read.
+	Delay time.Duration
+	// Overlap is how far back the live edge is read again.
+	Overlap time.Duration
+	Reread  window.Reread
+	// MaxRows is the most rows of a span, so of a transaction.
+	MaxRows int
+	// MaxSpan is the longest span.
+	MaxSpan time.Duration
+	// FailOnBadRow fails a span that has a row which does not fit; else such rows are quarantined.
+	FailOnBadRow bool
+}
+
+// Exporter keeps one dataset. At most one pass of it runs at a time; any number of exporters, in any number
+// of processes, may keep the same dataset.
+type Exporter struct {
+	Dataset   Dataset
+	Source    Source
+	Warehouse Warehouse
+	Logger    *slog.Logger
+	// Clock says what is due. Leases go by the database's clock.
+	Clock func() time.Time
+	// Owner names this process in leases; it must be unique.
+	Owner string
+	// LeaseTTL is how long a lease outlives its last renewal, and so how long the windows of a killed
+	// process stay unread.
+	LeaseTTL time.Duration
+	// Observe, when set, is told of every step, from the goroutine that takes it.
+	Observe func(Event)
+
+	prepared bool
+}
+
+// Step is a numbered step of a span. A crash between any two of them loses nothing.
+type Step int
+
+// The steps of a span, in order.
+const (
+	StepClaimed    Step = iota + 1 // the span is leased
+	StepRead                       // its rows, or those of a part of it, are in memory
+	StepMapped                     // they are typed
+	StepCommitting                 // the transaction is about to begin
+	StepCommitted                  // the transaction is durable
+	StepSettled                    // nothing of the lease is left
+)
+
+// Event is a step that was taken.
+type Event struct {
+	Dataset  string
+	Step     Step
+	Span     window.Window // what the step is about: the lease's span, or the part of it
+	Windows  int           // windows done by the step
+	Rows     int           // rows read by it
+	Requests int
+	Rejected int
+	Replaced int           // NUL characters that became U+FFFD
+	Waited   time.Duration // for the rate limit
+	Counts   sink.Counts   // of a commit
+}
+
+// Summary is what a pass did.
+type Summary struct {
+	Dataset  string
+	Kind     sink.RunKind
+	Took     time.Duration
+	Planned  int // windows that were new to the ledger
+	Changes  []string
+	Spans    int
+	Windows  int
+	Requests int
+	RowsRead int
+	Rejected int
+	Replaced int // NUL characters that became U+FFFD
+	Waited   time.Duration
+	Counts   sink.Counts
+	// Failed are the spans that were not read, or not stably, with why.
+	Failed []SpanError
+	// Stopped is set when the pass was asked to stop before all was done.
+	Stopped bool
+}
+
+// SpanError says why a span is not read.
+type SpanError struct {
+	Span window.Window
+	Err  error
+}
+
+func (e SpanError) Error() string { return e.Span.String() + ": " + e.Err.Error() }
+
+func (e SpanError) Unwrap() error { return e.Err }
+
+// FailedError says that a pass was made but some spans were not read.
+type FailedError struct {
+	Dataset string
+	Failed  []SpanError
+}
+
+func (e *FailedError) Error() string {
+	return fmt.Sprintf("%s: %d spans were not read; the first: %v", e.Dataset, len(e.Failed), e.Failed[0])
+}
+
+func (e *FailedError) Unwrap() error { return e.Failed[0] }
+
+// Err is a *FailedError when spans of the pass were not read, else nil.
+func (s Summary) Err() error {
+	if len(s.Failed) == 0 {
+		return nil
+	}
+	return &FailedError{Dataset: s.Dataset, Failed: s.Failed}
+}
+
+// now is the clock's time, no finer than a warehouse keeps.
+func (e *Exporter) now() time.Time { return e.Clock().UTC().Truncate(time.Microsecond) }
+
+func (e *Exporter) observe(event Event) {
+	if e.Observe != nil {
+		event.Dataset = e.Dataset.Name
+		e.Observe(event)
+	}
+}

@@ -1,0 +1,229 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Pass says which windows a pass works on.
+type Pass struct {
+	Kind  sink.RunKind
+	Order sink.Order
+	// Within bounds the windows by their start; the zero Window: all.
+	Within window.Window
+	// ReadBefore leaves out windows whose last read began at or after it.
+	ReadBefore time.Time
+	// Stop, when closed, ends the pass after the spans that are being read.
+	Stop <-chan struct{}
+}
+
+// Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
+// planned, then span after span is claimed, read, mapped and committed, until nothing is due. A span that
+// fails stays due and does not stop the others; the returned error says why the pass itself could not go on
+// (the source or the warehouse cannot be reached, or refuses).
+func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
+	began := e.now()
+	p := e.passage(pass, began)
+	err := p.export(ctx)
+	return p.finish(ctx, began, err)
+}
+
+func (p *passage) export(ctx context.Context) error {
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
+	if err := p.plan(ctx); err != nil {
+		return err
+	}
+	return p.exportDue(ctx)
+}
+
+// passage is a pass under way. Everything it knows of the time is fixed when it begins: a window that becomes
+// due while it runs is the next pass's.
+type passage struct {
+	*Exporter
+	Pass
+	now  time.Time
+	edge time.Time // nothing at or after it is read
+
+	run sink.Run
+
+	// Known to the reading side only.
+
+	// heavy counts the spans in a row that were cut since the source did not answer them.
+	heavy int
+	// uncertain is set when the span was claimed on little knowledge of how many rows it holds.
+	uncertain bool
+	// mapped is set once a row fitted the mapping.
+	mapped bool
+
+	// Known to the settling side only, until both are done.
+
+	summary Summary
+	// failures counts the spans that failed in a row: a source that fails them all is left in peace.
+	failures int
+}
+
+func (e *Exporter) passage(pass Pass, now time.Time) *passage {
+	return &passage{
+		Exporter: e, Pass: pass, now: now, edge: now.Add(-e.Dataset.Delay).Truncate(time.Second),
+		summary: Summary{Dataset: e.Dataset.Name, Kind: pass.Kind},
+	}
+}
+
+// prepare makes the report table what the mapping wants it to be.
+func (p *passage) prepare(ctx context.Context) error {
+	if p.prepared {
+		return nil
+	}
+	d := p.Dataset
+	done, err := p.Warehouse.Prepare(ctx, sink.Dataset{
+		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), ConfigHash: d.ConfigHash, Reread: d.Reread,
+	})
+	if err != nil {
+		return fmt.Errorf("prepare table %s: %w", d.Mapper.Table().Name, err)
+	}
+	p.prepared = true
+	p.summary.Changes = done.Changes
+	for _, change := range done.Changes {
+		p.Logger.Info("table changed", "dataset", d.Name, "statement", change)
+	}
+	return nil
+}
+
+// plan enters the windows that are missing from the ledger, from since to the window that holds the edge.
+func (p *passage) plan(ctx context.Context) error {
+	within := window.Window{Start: p.Dataset.Grid.At(p.Dataset.Since).Start, End: p.Dataset.Grid.At(p.edge).End}
+	if !p.Within.Empty() {
+		within = p.Within
+	}
+	if within.Empty() {
+		return nil
+	}
+	planned, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut)
+	if err != nil {
+		return fmt.Errorf("plan windows: %w", err)
+	}
+	p.summary.Planned = planned
+	return nil
+}
+
+// exportDue reads what is due, span by span, and settles each (commits it, or says why not) while the next
+// one is being read.
+func (p *passage) exportDue(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	outcomes := make(chan outcome)
+	var group errgroup.Group
+	group.Go(func() error {
+		defer close(outcomes)
+		return p.readDue(ctx, outcomes)
+	})
+	group.Go(func() error {
+		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
+		for o := range outcomes {
+			if err := p.settle(ctx, o); err != nil {
+				cancel(err)
+			}
+		}
+		return nil
+	})
+	err := group.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// readDue claims and reads one span after the other until nothing is due or the pass is to stop.
+func (p *passage) readDue(ctx context.Context, outcomes chan<- outcome) error {
+	for ctx.Err() == nil && !p.stopped() {
+		lease, ok, err := p.claim(ctx)
+		if err != nil {
+			return fmt.Errorf("claim windows: %w", err)
+		}
+		if !ok {
+			return nil
+		}
+		p.readSpan(ctx, lease, outcomes)
+	}
+	return nil
+}
+
+func (p *passage) stopped() bool {
+	select {
+	case <-p.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// claim leases the next span, as many windows as are expected to hold MaxRows rows.
+func (p *passage) claim(ctx context.Context) (sink.Lease, bool, error) {
+	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
+		Dataset: p.Dataset.Name, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
+		MaxSpan: p.Dataset.MaxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
+		Fit: func(candidates, near []sink.Entry) int {
+			fit := fitSpan(candidates, near, p.Dataset.MaxRows, p.Order == sink.NewestFirst)
+			p.uncertain = fit.uncertain
+			return fit.windows
+		},
+	})
+	if err != nil || !ok {
+		return sink.Lease{}, false, err
+	}
+	if err := p.beginRun(ctx); err != nil {
+		return sink.Lease{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
+	}
+	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
+	return lease, true, nil
+}
+
+// readSpan reads a leased span, part by part if it must be cut, and hands on each part, and last what became
+// of the whole.
+func (p *passage) readSpan(ctx context.Context, lease sink.Lease, outcomes chan<- outcome) {
+	ctx, held := p.hold(ctx, lease)
+	s := newSpan(p, held)
+	err := s.read(ctx, s.rest(), outcomes)
+	outcomes <- outcome{held: held, event: Event{Span: lease.Span()}, err: err, last: true}
+}
+
+// beginRun enters the pass's run when the first span is claimed: a pass with nothing to do leaves no trace.
+func (p *passage) beginRun(ctx context.Context) error {
+	if p.run.ID != 0 {
+		return nil
+	}
+	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.now}
+	id, err := p.Warehouse.BeginRun(ctx, p.run)
+	if err != nil {
+		return fmt.Errorf("begin run: %w", err)
+	}
+	p.run.ID = id
+	return nil
+}
+
+// finish keeps how the run ended and sums the pass up.
+func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summary, error) {
+	p.summary.Took = p.Exporter.now().Sub(began)
+	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
+	if p.run.ID == 0 {
+		return p.summary, err
+	}
+	p.run.EndedAt = p.Exporter.now()
+	p.run.Outcome = outcomeOf(p.summary, err)
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if ended := p.Warehouse.EndRun(writing, p.run); ended != nil {
+		err = errors.Join(err, fmt.Errorf("end run: %w", ended))
+	}
+	return p.summary, err
+}

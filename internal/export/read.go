@@ -1,0 +1,288 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
+)
+
+const (
+	// lead is how much earlier than a span its reading begins: whether the API's bounds are inclusive is not
+	// documented, and a row on a bound that is exclusive on both sides would be in no window. A second, in
+	// case the server rounds.
+	lead = time.Second
+	// maxTears is how often a span is read again since its pages did not fit together, before it is cut.
+	maxTears = 2
+	// maxHeavy is how many spans in a row may be cut for being too slow or refused, without one read in
+	// between: a server that answers nothing is not asked ever smaller questions.
+	maxHeavy = 5
+)
+
+// outcome is what became of a span, or of a part of it.
+type outcome struct {
+	held  *held
+	batch *sink.Batch // a part to commit
+	event Event       // of the part
+	err   error       // why the rest of the span was not read
+	last  bool        // nothing of the span follows
+}
+
+// span is a leased run of windows while it is read, whole or in parts.
+type span struct {
+	*passage
+	held *held
+	// tallies are what has been read so far, by window, in the lease's order.
+	tallies []tally
+}
+
+// tally is what has been read so far of a window.
+type tally struct {
+	sink.Entry
+	from     time.Time // what is read begins here: rows before it were counted by an earlier read
+	rows     int64
+	began    time.Time // when the first part's reading began; zero: not yet
+	unstable string    // why a part never held still
+}
+
+func newSpan(p *passage, h *held) *span {
+	s := &span{passage: p, held: h}
+	for _, entry := range h.remaining().Entries {
+		s.tallies = append(s.tallies, tally{Entry: entry, from: entry.Window.Start})
+	}
+	if first := &s.tallies[0]; !first.ReadTo.IsZero() && !first.Complete() {
+		first.from, first.rows = first.ReadTo, first.Rows
+	}
+	return s
+}
+
+// rest is the stretch of time that is to be read: the lease's windows up to the edge. Of a first window that
+// was partly read, only what is new and the overlap before it.
+func (s *span) rest() window.Window {
+	stretch := s.held.remaining().Span()
+	if s.edge.Before(stretch.End) {
+		stretch.End = s.edge
+	}
+	if first := s.tallies[0]; first.from.After(stretch.Start) {
+		if from := first.from.Add(-s.Dataset.Overlap); from.After(stretch.Start) {
+			stretch.Start = from
+		}
+	}
+	return stretch
+}
+
+// read reads a stretch of the span and hands it on as one batch, or in halves, and halves of these, when it
+// holds too many rows, is too heavy for the server, or does not hold still.
+func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+	began := s.Exporter.now()
+	reading, err := s.readSteadily(ctx, stretch)
+	if err != nil && s.cuttable(stretch, err) {
+		if first, second, ok := s.cut(stretch); ok {
+			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch, "reason", err)
+			if err := s.read(ctx, first, outcomes); err != nil {
+				return err
+			}
+			return s.read(ctx, second, outcomes)
+		}
+	}
+	unstable := ""
+	if err != nil {
+		reading, unstable, err = s.readAsItIs(ctx, stretch, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.heavy = 0
+	s.observe(Event{Step: StepRead, Span: stretch, Rows: len(reading.Rows), Requests: reading.Requests, Waited: reading.Waited})
+	return s.handOn(stretch, began, reading, unstable, outcomes)
+}
+
+// readSteadily reads a stretch until its pages fit together: again when they do not, since rows moved while
+// they were read.
+func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.Reading, error) {
+	q := s.Dataset.Query
+	q.Range = window.Window{Start: stretch.Start.Add(-s.lead()), End: stretch.End}
+	q.MaxRows = s.Dataset.MaxRows
+	q.Uncertain = s.uncertain
+	for tears := 0; ; tears++ {
+		reading, err := s.Source.Rows(ctx, q)
+		var torn *source.TornError
+		if tears == maxTears || !errors.As(err, &torn) || torn.IgnoresSkip {
+			return reading, err
+		}
+	}
+}
+
+// lead is how much earlier than a stretch its reading begins. Rows that cannot be told apart by key, nor put
+// into their window by time, would be there twice: for them there is none.
+func (s *span) lead() time.Duration {
+	table := s.Dataset.Mapper.Table()
+	if len(table.Key) == 0 && table.TimeField == "" {
+		return 0
+	}
+	return lead
+}
+
+// cuttable reports whether halves of the span may succeed where it did not.
+func (s *span) cuttable(stretch window.Window, err error) bool {
+	var many *source.TooManyRowsError
+	var torn *source.TornError
+	var request *source.Error
+	switch {
+	case errors.As(err, &many):
+		return true
+	case errors.As(err, &torn):
+		// Rows that come in one page cannot move between pages: smaller than that gains nothing.
+		return !torn.IgnoresSkip && torn.Skip >= s.Dataset.Query.PageSize-1
+	case !errors.As(err, &request):
+		return false
+	case request.Class == source.TooHeavy, request.Class == source.Refused && (request.Skip > 0 || s.wide(stretch)):
+		s.heavy++
+		return s.heavy <= maxHeavy
+	}
+	return false
+}
+
+// wide reports whether a stretch is longer than a window: the API may refuse the length of a range.
+func (s *span) wide(stretch window.Window) bool { return stretch.Duration() > s.Dataset.Grid.Size() }
+
+// cut halves a stretch: between two windows of the lease when there are several, else within the window, down
+// to a second.
+func (s *span) cut(stretch window.Window) (first, second window.Window, ok bool) {
+	first, second, ok = stretch.Halve()
+	if !ok {
+		return first, second, false
+	}
+	nearest := time.Duration(-1)
+	middle := first.End
+	for _, t := range s.tallies {
+		bound := t.Window.Start
+		if distance := bound.Sub(first.End).Abs(); bound.After(stretch.Start) && bound.Before(stretch.End) &&
+			(nearest < 0 || distance < nearest) {
+			nearest, middle = distance, bound
+		}
+	}
+	return window.Window{Start: stretch.Start, End: middle}, window.Window{Start: middle, End: stretch.End}, true
+}
+
+// readAsItIs reads a stretch that cannot be cut further. A second that holds more than MaxRows rows is read
+// on. One that never holds still is taken as it comes, and unstable says so: it stays due.
+func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (reading source.Reading, unstable string, err error) {
+	q := s.Dataset.Query
+	q.Range = window.Window{Start: stretch.Start.Add(-s.lead()), End: stretch.End}
+	var many *source.TooManyRowsError
+	var torn *source.TornError
+	switch {
+	case errors.As(why, &many):
+		reading, err = s.Source.Rows(ctx, q)
+		if !errors.As(err, &torn) {
+			return reading, "", err
+		}
+		why = err
+	case errors.As(why, &torn) && !torn.IgnoresSkip:
+	default:
+		return source.Reading{}, "", why
+	}
+	q.Unstable = true
+	if reading, err = s.Source.Rows(ctx, q); err != nil {
+		return source.Reading{}, "", err
+	}
+	return reading, fmt.Sprintf("rows moved during every read: %v", why), nil
+}
+
+// handOn maps what was read of a stretch and hands it on, to be committed.
+func (s *span) handOn(stretch window.Window, began time.Time, reading source.Reading, unstable string, outcomes chan<- outcome) error {
+	s.begin(stretch, began, unstable)
+	batch, replaced, err := s.mapRows(stretch, reading)
+	if err != nil {
+		return err
+	}
+	batch.Readings = s.readings(stretch)
+	event := Event{
+		Step: StepMapped, Span: stretch, Windows: done(batch.Readings), Rows: len(reading.Rows),
+		Requests: reading.Requests, Rejected: len(batch.Rejects), Replaced: replaced, Waited: reading.Waited,
+	}
+	s.observe(event)
+	outcomes <- outcome{held: s.held, batch: batch, event: event}
+	return nil
+}
+
+// begin notes that the windows of a stretch are being read.
+func (s *span) begin(stretch window.Window, began time.Time, unstable string) {
+	for i := range s.tallies {
+		t := &s.tallies[i]
+		if t.Window.Intersect(stretch).Empty() {
+			continue
+		}
+		if t.began.IsZero() {
+			t.began = began
+		}
+		if unstable != "" {
+			t.unstable = unstable
+		}
+	}
+}
+
+// readings are what a commit of a stretch says of the windows that it touches.
+func (s *span) readings(stretch window.Window) []sink.Reading {
+	var readings []sink.Reading
+	for i := range s.tallies {
+		t := &s.tallies[i]
+		if t.Window.Intersect(stretch).Empty() {
+			continue
+		}
+		end := t.Window.End
+		if s.edge.Before(end) {
+			end = s.edge
+		}
+		if stretch.End.Before(end) {
+			readings = append(readings, t.partly(stretch.End))
+		} else {
+			readings = append(readings, s.fully(t, end))
+		}
+	}
+	return readings
+}
+
+// partly says that a window has been read up to readTo, and that more of it follows.
+func (t *tally) partly(readTo time.Time) sink.Reading {
+	r := sink.Reading{Start: t.Window.Start, State: sink.StateRunning, ReadAt: t.began}
+	if !t.Complete() && t.unstable == "" && readTo.After(t.ReadTo) {
+		r.ReadTo = readTo
+	}
+	return r
+}
+
+// fully says that a window has been read as far as it is to be read now, and when it is to be read next.
+func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
+	r := sink.Reading{Start: t.Window.Start, Rows: t.rows, ReadAt: t.began, ReadTo: readTo}
+	if t.unstable != "" {
+		r.State, r.Error, r.ReadTo = sink.StateUnstable, t.unstable, time.Time{}
+		r.NextReadAt = s.now.Add(retryDelay(t.Attempts))
+		return r
+	}
+	if readTo.Before(t.Window.End) {
+		r.State, r.NextReadAt = sink.StateRead, s.now
+		return r
+	}
+	next, ok := s.Dataset.Reread.Next(t.Window.End, t.began)
+	r.State, r.NextReadAt = sink.StateRead, next
+	if !ok {
+		r.State = sink.StateFinal
+	}
+	return r
+}
+
+func done(readings []sink.Reading) int {
+	n := 0
+	for _, r := range readings {
+		if r.State != sink.StateRunning {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,142 @@
+package export
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+)
+
+const (
+	firstRetry = time.Minute
+	lastRetry  = time.Hour
+	// maxFailures is how many spans may fail in a row before a pass gives up.
+	maxFailures = 3
+	// settleTimeout bounds what is still written after a pass was cancelled.
+	settleTimeout = 5 * time.Second
+)
+
+// retryDelay is how long a window rests after so many failed reads: a minute, twice as long each time, at
+// most an hour.
+func retryDelay(attempts int) time.Duration {
+	if attempts > 6 {
+		return lastRetry
+	}
+	return min(firstRetry<<max(attempts, 0), lastRetry)
+}
+
+// settle commits a part that was read and, after a span's last part, ends its lease. The returned error says
+// that the pass cannot go on.
+func (p *passage) settle(ctx context.Context, o outcome) error {
+	if o.batch != nil && o.held.err == nil {
+		if o.held.err = p.commit(ctx, o); o.held.err != nil {
+			o.held.abandon(o.held.err)
+		}
+	}
+	if !o.last {
+		return nil
+	}
+	o.held.end()
+	return p.conclude(ctx, o, cmp.Or(o.held.err, o.err))
+}
+
+// commit makes a part of a span durable.
+func (p *passage) commit(ctx context.Context, o outcome) error {
+	event := o.event
+	event.Step = StepCommitting
+	p.observe(event)
+	counts, err := p.Warehouse.Commit(ctx, *o.batch)
+	if err != nil {
+		p.prepared = false // the table may have been altered under our feet: look again next time
+		return fmt.Errorf("commit: %w", err)
+	}
+	o.held.finish(o.batch.Readings)
+	event.Step, event.Counts = StepCommitted, counts
+	p.observe(event)
+	p.count(event)
+	for _, r := range o.batch.Readings {
+		if r.State == sink.StateUnstable {
+			p.summary.Failed = append(p.summary.Failed, SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
+			break
+		}
+	}
+	return nil
+}
+
+func (p *passage) count(e Event) {
+	s := &p.summary
+	s.Windows += e.Windows
+	s.RowsRead += e.Rows
+	s.Requests += e.Requests
+	s.Rejected += e.Rejected
+	s.Replaced += e.Replaced
+	s.Waited += e.Waited
+	s.Counts.Inserted += e.Counts.Inserted
+	s.Counts.Updated += e.Counts.Updated
+	s.Counts.Unchanged += e.Counts.Unchanged
+	s.Counts.Duplicate += e.Counts.Duplicate
+}
+
+// conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows
+// that were not at fault are given back as they were, due at once.
+func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
+	lease := o.held.remaining()
+	// The pass may be over already: what is written now has its own, bounded time.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	switch {
+	case err == nil:
+		p.failures = 0
+		p.summary.Spans++
+		p.observe(Event{Step: StepSettled, Span: o.event.Span})
+		return nil
+	case errors.Is(err, sink.ErrLeaseLost):
+		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", o.event.Span.String(), "reason", err)
+		return nil
+	case ctx.Err() != nil:
+		return p.write("release", p.Warehouse.Release(writing, lease))
+	}
+	p.summary.Failed = append(p.summary.Failed, SpanError{Span: lease.Span(), Err: err})
+	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now}
+	if !fatal(err) {
+		failure.NextReadAt = p.now.Add(retryDelay(lease.Entries[0].Attempts))
+	}
+	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
+	if p.failures++; p.failures >= maxFailures || fatal(err) {
+		return errors.Join(err, failed)
+	}
+	return failed
+}
+
+// fatal reports whether the next span would fail for the same reason, so that a pass need not try it.
+func fatal(err error) bool {
+	var request *source.Error
+	if errors.As(err, &request) {
+		return request.Class == source.Unauthorized || request.Class == source.Unreachable
+	}
+	var unavailable *sink.UnavailableError
+	return errors.As(err, &unavailable)
+}
+
+// write says what could not be written to the ledger. A lease that was lost needs no ending.
+func (p *passage) write(verb string, err error) error {
+	if err == nil || errors.Is(err, sink.ErrLeaseLost) {
+		return nil
+	}
+	return fmt.Errorf("%s span: %w", verb, err)
+}
+
+// outcomeOf is the word that a run keeps for how it ended.
+func outcomeOf(s Summary, failure error) string {
+	switch {
+	case s.Stopped:
+		return "interrupted"
+	case failure != nil || len(s.Failed) > 0:
+		return "failed"
+	}
+	return "done"
+}
