@@ -10,12 +10,12 @@ type Class string
 
 // The classes of error.
 const (
-	Transient    Class = "transient"    // resets, 5xx, GraphQL errors: the same request may succeed later
+	Transient    Class = "transient"    // resets, cut bodies, 5xx, GraphQL errors: the same request may succeed later
 	RateLimited  Class = "rate limited" // 429
 	Unauthorized Class = "unauthorized" // 401, 403: the key is wrong or lacks the right; asking again is useless
 	Refused      Class = "refused"      // another 4xx: this request will never succeed as it is
-	TooHeavy     Class = "too heavy"    // time-outs, 413, an over-long page: a smaller span may succeed
-	Malformed    Class = "malformed"    // a 2xx reply that is not what the API documents: HTML, no rows, cut short
+	TooHeavy     Class = "too heavy"    // time-outs (ours, 408, 504), 413, an over-long page: a smaller span may succeed
+	Malformed    Class = "malformed"    // a 2xx reply that is not what the API documents: HTML, empty, no rows
 	Unreachable  Class = "unreachable"  // no connection: wrong host, refused, TLS
 )
 
@@ -24,7 +24,8 @@ type Error struct {
 	Class      Class
 	Op         string        // the operation: "getReportData"
 	Status     int           // HTTP status; zero when there was no reply
-	RetryAfter time.Duration // as the server asked; zero: it did not
+	Skip       int           // of the page that was asked for
+	RetryAfter time.Duration // as the server asked, at most 5 minutes; zero: it did not
 	Hint       string        // what the operator can do
 	Err        error
 }
@@ -55,15 +56,13 @@ func (e *TooManyRowsError) Error() string {
 }
 
 // TornError says that pages did not fit together: rows moved while they were read, or the server does not
-// page as asked. What was read is not the span's rows. Rows holds them all the same, each once where the
-// seams allow, for a span that never holds still.
+// page as asked. What was read is not the span's rows.
 type TornError struct {
-	Skip   int    // of the page that did not fit
-	Reason string // "the page repeats the one before: the server ignores skip", "a row before it appeared or vanished"
-	// IgnoresSkip is set when the server was seen to send the same page for another skip: reading again is
+	Skip   int // of the page that did not fit
+	Reason string
+	// IgnoresSkip is set when the server was seen to send the same page for two other skips: reading again is
 	// useless.
 	IgnoresSkip bool
-	Reading     Reading
 }
 
 func (e *TornError) Error() string {

@@ -26,6 +26,9 @@ type Query struct {
 	// Uncertain asks for a probe of one row at skip = MaxRows once the first page was full: a span that holds
 	// far more than expected costs two requests, not MaxRows / PageSize.
 	Uncertain bool
+	// Unstable takes what comes: pages that do not fit together are not an error, and the Reading is marked
+	// Torn. For a stretch of time that never held still.
+	Unstable bool
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
 }
@@ -48,4 +51,16 @@ type Reading struct {
 	Bytes    int64 // of the bodies
 	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.
 	Waited time.Duration
+	// Torn says that the pages did not fit together: rows may be missing or there twice. Only with
+	// Query.Unstable.
+	Torn bool
+}
+
+// Page is one response of the API.
+type Page struct {
+	Rows     []string      // as Reading.Rows; substrings of one text, so keeping one keeps the page in memory
+	Bytes    int64         // of the body, decompressed
+	Attempts int           // requests sent for it, retries included
+	Waited   time.Duration // as Reading.Waited, over all attempts
+	Took     time.Duration // from sending the last attempt to the last byte of its reply
 }

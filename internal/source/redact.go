@@ -1,0 +1,57 @@
+package source
+
+import (
+	"encoding/json"
+	"html"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// longestExcerpt is how many bytes of a reply an error shows.
+const longestExcerpt = 200
+
+// redactor makes text that a server had a hand in fit to be shown: without the API key, in the forms in which
+// a server may echo it, without control characters, and short.
+type redactor struct {
+	replacer *strings.Replacer
+	longest  int // bytes of the longest form of the key
+}
+
+func newRedactor(key string) *redactor {
+	asJSON, _ := json.Marshal(key) // a string always marshals
+	quoted := strconv.Quote(key)   // as other JSON encoders do, and Go's own errors
+	forms := []string{
+		key, quoted[1 : len(quoted)-1], string(asJSON[1 : len(asJSON)-1]),
+		url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key),
+	}
+	r := &redactor{}
+	var pairs []string
+	for _, form := range forms {
+		pairs = append(pairs, form, "[api key]")
+		r.longest = max(r.longest, len(form))
+	}
+	r.replacer = strings.NewReplacer(pairs...)
+	return r
+}
+
+// excerpt is the beginning of a text. cut says that the text itself was cut somewhere: then its end may hold
+// the first part of the key, and is left out.
+func (r *redactor) excerpt(text string, cut bool) string {
+	text = r.replacer.Replace(text)
+	if cut {
+		text = text[:max(0, len(text)-r.longest+1)]
+	}
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || !unicode.IsGraphic(c) {
+			return ' '
+		}
+		return c
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > longestExcerpt {
+		text = strings.ToValidUTF8(text[:longestExcerpt], "") + "…"
+	}
+	return text
+}
