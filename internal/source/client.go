@@ -77,21 +77,19 @@ func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, erro
 	request := c.reportRequest(q, skip, limit)
 	retry := &retries{most: c.maxAttempts}
 	var waited time.Duration
+	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
 	page, err := backoff.Retry(ctx, func() (Page, error) {
-		page, err := c.attempt(ctx, request)
+		page, err := c.attempt(ctx, request, skip)
 		waited += page.Waited
 		retry.made, retry.failed = retry.made+1, err
 		return page, err
 	}, backoff.WithBackOff(retry), backoff.WithMaxElapsedTime(0))
 	page.Attempts, page.Waited = retry.made, waited
-	if failed := new(Error); errors.As(err, &failed) {
-		failed.Op, failed.Skip = reportData, skip
-	}
 	return page, err
 }
 
-// attempt sends a request once.
-func (c *Client) attempt(ctx context.Context, request *graphql.Request) (Page, error) {
+// attempt sends the request for the page at skip once.
+func (c *Client) attempt(ctx context.Context, request *graphql.Request, skip int) (Page, error) {
 	waited, err := c.pace.enter(ctx)
 	if err != nil {
 		return Page{Waited: waited}, err
@@ -99,34 +97,31 @@ func (c *Client) attempt(ctx context.Context, request *graphql.Request) (Page, e
 	defer c.pace.leave()
 	sentAt := time.Now()
 	t := &tap{wire: c.wire, operation: reportData}
-	if err := c.send(ctx, request, t); err != nil {
-		if failed := new(Error); errors.As(err, &failed) && failed.Class == RateLimited {
+	if failed := c.send(ctx, request, t); failed != nil {
+		failed.Op, failed.Skip = reportData, skip
+		if failed.Class == RateLimited {
 			c.pace.slowDown(sentAt, failed.RetryAfter)
 		}
-		return Page{Waited: waited}, err
+		return Page{Waited: waited}, failed
 	}
 	c.pace.speedUp()
 	return Page{Rows: t.rows, Bytes: t.bytes, Waited: waited, Took: time.Since(sentAt)}, nil
 }
 
 // send runs a request through the GraphQL client, within the time for one request.
-func (c *Client) send(ctx context.Context, request *graphql.Request, t *tap) error {
+func (c *Client) send(ctx context.Context, request *graphql.Request, t *tap) *Error {
 	requestCtx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	client := graphql.NewClient(c.wire.endpoint.String(), graphql.WithHTTPClient(&http.Client{Transport: t}))
 	err := client.Run(requestCtx, request, nil)
 	var failed *Error
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return context.Cause(ctx)
 	case len(t.errors) > 0:
 		return t.refusal()
 	case err == nil:
 		return nil
 	case errors.As(err, &failed):
 		return failed // without the address that the HTTP client puts before it
-	case requestCtx.Err() != nil:
-		return c.wire.noReply(requestCtx, err, false)
 	}
 	return &Error{Class: Refused, Hint: hintRequest, Err: c.wire.text("the request cannot be sent", err)}
 }

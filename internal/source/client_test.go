@@ -307,6 +307,13 @@ func TestUnreachableIsToldFromSlow(t *testing.T) {
 	}
 }
 
+func TestMalformedReplyIsShown(t *testing.T) {
+	c := serve(t, Options{}, replyWith(200, "<html>"+strings.Repeat(" ", 1000)+"<h1>Sign in</h1>"+strings.Repeat(" ", 5000)))
+	if _, err := c.Page(t.Context(), Query{}, 0, 10); err == nil || !strings.Contains(err.Error(), "<h1>Sign in</h1>") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestRequestThatCannotBeSent(t *testing.T) {
 	c := serve(t, Options{MaxAttempts: 3}, replyWith(200, rowsReply()))
 	page, err := c.Page(t.Context(), Query{Filters: []Filter{{Type: "MEASURE", Value: func() {}}}}, 0, 10)
@@ -317,7 +324,7 @@ func TestRequestThatCannotBeSent(t *testing.T) {
 }
 
 func TestCancelledCallReturnsItsCause(t *testing.T) {
-	cause := errors.New("lease lost")
+	cause := &Error{Op: "another call's"} // so that it must stay as it is
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := serve(t, Options{MaxAttempts: 3}, func(_ http.ResponseWriter, r *http.Request) {
 		cancel(cause)
@@ -328,6 +335,9 @@ func TestCancelledCallReturnsItsCause(t *testing.T) {
 	}
 	if _, err := c.Page(ctx, Query{}, 0, 10); err != cause {
 		t.Errorf("error of a call that began cancelled: %v", err)
+	}
+	if cause.Op != "another call's" {
+		t.Errorf("the cause was changed: %v", cause)
 	}
 }
 

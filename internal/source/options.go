@@ -25,7 +25,7 @@ type Options struct {
 	MaxInFlight       int               // requests at once; default 4
 	MaxPageBytes      int64             // of a body, compressed or not; a longer one is TooHeavy; default 64 MiB
 	DateFormat        string            // DatesRFC3339, the default, or DatesEpochMillis
-	Transport         http.RoundTripper // default: http.DefaultTransport with bounds of its own
+	Transport         http.RoundTripper // default: one like http.DefaultTransport, with bounds
 	UserAgent         string            // default "samespace-exporter"
 }
 

@@ -121,6 +121,33 @@ func TestRetryWaits(t *testing.T) {
 	})
 }
 
+func TestLongPausesDoNotUseUpTheAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := scripted(503, "", "Retry-After", "300")
+		c, _ := scriptedClient(t, Options{MaxAttempts: 6}, busy, busy, busy, busy, busy, scripted(200, rowsReply()))
+		if page, err := c.Page(t.Context(), Query{}, 0, 10); err != nil || page.Attempts != 6 {
+			t.Errorf("%d attempts, error %v", page.Attempts, err)
+		}
+	})
+}
+
+func TestRateLimitedReplyHoldsAndSlowsOtherCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := scriptedClient(t, Options{MaxAttempts: 1, RequestsPerSecond: 8},
+			scripted(429, "", "Retry-After", "60"), scripted(200, rowsReply()))
+		if _, err := c.Page(t.Context(), Query{}, 0, 10); err == nil {
+			t.Fatal("no error")
+		}
+		page, err := c.Page(t.Context(), Query{}, 0, 10)
+		if err != nil || page.Waited.Round(time.Second) != time.Minute {
+			t.Errorf("waited %s, error %v", page.Waited, err)
+		}
+		if got, want := c.pace.limiter.Limit(), rate.Limit(4+8.0/recovery); got != want {
+			t.Errorf("rate %v after a 429 and a success, want %v", got, want)
+		}
+	})
+}
+
 func TestBackOffIsFullJitterUpToItsBound(t *testing.T) {
 	for attempts, bound := range []time.Duration{1: 500 * time.Millisecond, 2: time.Second, 5: 8 * time.Second, 7: 30 * time.Second, 500: 30 * time.Second} {
 		if bound == 0 {

@@ -55,6 +55,12 @@ func TestKeyIsNeverInAnError(t *testing.T) {
 		},
 		"reply, HTML":     func(w http.ResponseWriter, key string) { io.WriteString(w, "<html>"+key) },
 		"reply, cut head": func(w http.ResponseWriter, key string) { io.WriteString(w, strings.Repeat(" ", longestHead-9)+key) },
+		"reply, long HTML": func(w http.ResponseWriter, key string) {
+			io.WriteString(w, "<html>"+strings.Repeat("key "+key+" ", 999))
+		},
+		"reply, early fault": func(w http.ResponseWriter, key string) {
+			io.WriteString(w, "<"+strings.Repeat(" ", 54)+key+strings.Repeat(" ", 99))
+		},
 		"reply, JSON name": func(w http.ResponseWriter, key string) {
 			quoted, _ := json.Marshal(key)
 			fmt.Fprintf(w, `{"data":{%s:[}}}`, quoted)

@@ -54,10 +54,11 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // malformed is the error of a body that is no documented reply. One that ends in the middle was cut short.
 func (t *tap) malformed(err error, watched *watchedBody) *Error {
+	head, cut := watched.head()
 	failed := &Error{
 		Class: Malformed, Status: t.status,
 		Hint: "check that source.endpoint is the address of the API and not of a web page",
-		Err:  fmt.Errorf("%w: the reply begins %q", err, t.wire.redact.excerpt(watched.head.String(), watched.cutsHead())),
+		Err:  fmt.Errorf("%w: the reply begins %q", err, t.wire.redact.excerpt(head, cut)),
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		failed.Class, failed.Hint = Transient, ""
@@ -65,11 +66,12 @@ func (t *tap) malformed(err error, watched *watchedBody) *Error {
 	return failed
 }
 
-// watchedBody notes what goes by: how much, how it began, and the error that ended it.
+// watchedBody notes what goes by: how much, how it began, and what ended it.
 type watchedBody struct {
 	body  io.Reader
 	bytes int64
-	head  bytes.Buffer
+	begin bytes.Buffer
+	ended bool
 	err   error
 }
 
@@ -78,17 +80,22 @@ const longestHead = 2048
 func (w *watchedBody) Read(p []byte) (int, error) {
 	n, err := w.body.Read(p)
 	w.bytes += int64(n)
-	if room := longestHead - w.head.Len(); room > 0 {
-		w.head.Write(p[:min(n, room)])
-	}
-	if err != nil && err != io.EOF {
+	w.begin.Write(p[:min(n, longestHead-w.begin.Len())])
+	if err == io.EOF {
+		w.ended = true
+	} else if err != nil {
 		w.err = err
 	}
 	return n, err
 }
 
-// cutsHead reports whether the body went on behind the head, or may have.
-func (w *watchedBody) cutsHead() bool { return w.head.Len() == longestHead || w.err != nil }
+// head is how the body begins. cut says that there may be more.
+func (w *watchedBody) head() (text string, cut bool) {
+	// The decoder stops at the first wrong byte, which may be in the middle of a word. What fails here is not
+	// worth another error.
+	_, _ = io.CopyN(io.Discard, w, int64(longestHead-w.begin.Len()))
+	return w.begin.String(), !w.ended || w.bytes > longestHead
+}
 
 // reply is what a body holds.
 type reply struct {

@@ -85,7 +85,7 @@ func (w *wire) text(what string, err error) error {
 }
 
 // timedOut reports whether the time of a request was up. That the caller gave up looks the same here:
-// Client.attempt tells the two apart.
+// Client.Page tells the two apart.
 func timedOut(ctx context.Context, err error) bool {
 	var timeout net.Error
 	return ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
@@ -201,10 +201,22 @@ func (b *body) Close() error { return b.wired.Close() }
 
 // newTransport is the transport of a client that was given none.
 func newTransport(inFlight int) http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 10 * time.Second
-	t.MaxIdleConnsPerHost = inFlight
-	t.MaxResponseHeaderBytes = 64 << 10
-	return t
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    inFlight,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// proxy is the proxy that the environment names.
+func proxy(req *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(req)
+	if err != nil { // quotes the variable, which may hold a password
+		return nil, errors.New("HTTPS_PROXY or HTTP_PROXY is no URL")
+	}
+	return u, nil
 }
