@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/window"
+)
+
+// check looks at how the keys of a report or an insight go together, and fills in what follows from others.
+func (d *draft) check() {
+	if d.own.node.kind != mapping {
+		return // reported
+	}
+	d.checkName()
+	d.checkTime()
+	d.checkWrite()
+	d.checkMapping()
+	d.checkSort()
+}
+
+func (d *draft) checkName() {
+	name := d.own.child("name")
+	fresh := d.Name == "" || d.own.claim("dataset", d.Name, name)
+	table := d.at("table")
+	if d.Table == "" && table.node == d.own.node {
+		d.Table, table.node = d.Name, name.node
+	}
+	switch {
+	case d.Table == "": // reported
+	case strings.HasPrefix(d.Table, "exporter_"):
+		table.wrong("begins with exporter_, as the exporter's own tables do; choose another name")
+	case fresh:
+		d.own.claim("table", d.Table, table)
+	}
+}
+
+// claim reserves the name of a dataset or a table. The second claim of one is a mistake.
+func (l *loader) claim(kind, name string, at place) bool {
+	if l.claims == nil {
+		l.claims = map[string]int{}
+	}
+	line, taken := l.claims[kind+" "+name]
+	if taken {
+		at.wrong("names the same %s as line %d; choose another name", kind, line)
+		return false
+	}
+	l.claims[kind+" "+name] = at.node.line
+	return true
+}
+
+// checkTime settles which time is read: windows from since, or a rolling range.
+func (d *draft) checkTime() {
+	given := d.own.exclusive("since", "time_range")
+	if _, err := window.NewGrid(d.Window.Size, d.Timezone); err != nil {
+		d.at("window").child("size").wrong("is more than a day but not whole days; write 1d, 2d, 7d, or less than a day")
+	}
+	if d.since.node == nil {
+		if d.TimeRange == "" && given != "time_range" {
+			d.own.wrong("since is missing; add since: 2025-01-31 for windows from then on, or time_range: PAST_30_DAYS to read a rolling range whole")
+		}
+		return
+	}
+	text, ok := d.since.scalar()
+	if !ok {
+		return
+	}
+	if d.Since, ok = parseSince(text, d.Timezone); !ok {
+		d.since.wrong("%s is not a date from 2000 on; write one such as 2025-01-31, or a time such as 2025-01-31T00:00:00+05:30", d.since.quoted())
+	}
+}
+
+func (d *draft) checkWrite() {
+	if d.Write == WriteUpsert && len(d.Key) == 0 && (!d.has("key") || d.own.child("key").node.kind == list) {
+		d.at("key").wrong("is missing, which write: upsert needs; name the fields that tell one row from another, or write: replace or append")
+	}
+	if d.Write != WriteUpsert && d.Deleted == DeletedMark {
+		if d.has("deleted") {
+			d.at("deleted").wrong("mark goes with write: upsert only; write keep")
+		}
+		d.Deleted = DeletedKeep // the defaults mean the datasets that can
+	}
+}
+
+// checkMapping has the schema package look at the mapping, and says where in the file its findings are.
+func (d *draft) checkMapping() {
+	if len(d.Fields) == 0 && !d.partial {
+		d.at("fields").wrong("is missing; map at least one metric id, as in 5e6f5fc04767c68072ee0320: {name: duration_s, type: integer}")
+		return
+	}
+	_, err := schema.Compile(d.mapping())
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return
+	}
+	for _, err := range joined.Unwrap() {
+		var mistake *schema.MappingError
+		if errors.As(err, &mistake) {
+			d.reportMapping(mistake)
+		}
+	}
+}
+
+func (d *draft) reportMapping(mistake *schema.MappingError) {
+	at, right := d.mappingPlace(mistake.Path)
+	known := slices.ContainsFunc(at.errs, func(e Error) bool { return e.Path == oneLine(at.path) })
+	if !known {
+		at.wrong("%s; %s", mistake.Reason, right)
+	}
+}
+
+// unsure reports whether a field of this name may be there, but was not understood: that is reported.
+func (d *draft) unsure(name string) bool {
+	return d.partial || slices.ContainsFunc(d.Fields, func(f Field) bool {
+		return !f.Drop && (f.Name == "" || f.Name == name && f.Type == 0)
+	})
+}
+
+// mappingPlace is where in the file a path of the schema package is, and what may be done about a mistake.
+func (d *draft) mappingPlace(path string) (at place, right string) {
+	name, index, _ := strings.Cut(strings.TrimSuffix(path, "]"), "[")
+	if id, ok := strings.CutPrefix(path, "fields."); ok {
+		at := d.at("fields")
+		for _, f := range d.Fields {
+			if rest, ok := strings.CutPrefix(id, f.ID); ok && (rest == "" || rest[0] == '.') {
+				at = at.child(f.ID)
+				if rest != "" {
+					at = at.child(rest[1:])
+				}
+				break
+			}
+		}
+		return at, "choose another, or {drop: true}"
+	}
+	switch name {
+	case "key":
+		at := d.at("key")
+		return at.item(index), "name fields that are mapped and exact: " + d.fieldNames()
+	case "time_field":
+		return d.at("time_field"), "name a mapped field with a time: " + d.fieldNames()
+	case "transform_key":
+		return d.at("transform_key"), "add transform_key: ${TRANSFORM_KEY}"
+	}
+	return d.at(name), "choose another"
+}
+
+func (d *draft) fieldNames() string {
+	var all []string
+	for _, f := range d.Fields {
+		if f.Name != "" {
+			all = append(all, f.Name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// checkSort turns the name of the field to sort by into its metric id.
+func (d *draft) checkSort() {
+	if d.sortBy == "" {
+		return
+	}
+	i := slices.IndexFunc(d.Fields, func(f Field) bool { return f.Name == d.sortBy })
+	switch {
+	case i >= 0:
+		d.Sort.ID = d.Fields[i].ID
+	case !d.unsure(d.sortBy):
+		d.at("sort").child("by").wrong("names no field; name one of %s", d.fieldNames())
+	}
+}
