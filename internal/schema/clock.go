@@ -55,17 +55,14 @@ func parseTimestamptz(s string, loc *time.Location) (int64, error) {
 // instant is the instant at which the clocks of loc show wall: the first of two where they were set back.
 func instant(wall int64, loc *time.Location) (int64, error) {
 	asUTC := time.UnixMicro(wall).UTC()
+	// Where the clocks show wall twice, Date takes either; the other one is in the zone before.
 	near := time.Date(asUTC.Year(), asUTC.Month(), asUTC.Day(), asUTC.Hour(), asUTC.Minute(), asUTC.Second(), asUTC.Nanosecond(), loc)
-	since, until := near.ZoneBounds() // zero: without bound
-	earlier, later := near, near
-	if !since.IsZero() {
+	earlier := near
+	if since, _ := near.ZoneBounds(); !since.IsZero() {
 		earlier = since.Add(-time.Second)
 	}
-	if !until.IsZero() {
-		later = until
-	}
 	first, found := int64(0), false
-	for _, around := range [...]time.Time{earlier, near, later} {
+	for _, around := range [...]time.Time{near, earlier} {
 		_, offset := around.Zone()
 		at := asUTC.Add(-time.Duration(offset) * time.Second)
 		if _, there := at.In(loc).Zone(); there == offset && (!found || at.UnixMicro() < first) {

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
 
 const (
-	// maxKeyText is how many bytes a text of the key may have: an index entry of Postgres holds 2,704 in all.
+	// maxKeyText is how many bytes a text of the key may have: an index entry of Postgres holds 2,704 bytes.
 	maxKeyText = 1000
 	// maxShown is how many characters of a value a message shows: enough to see what is wrong, and values may be private.
 	maxShown = 40
@@ -46,6 +47,7 @@ type Mapper struct {
 	columns  []columnRule
 	keys     []int // places of the key's columns
 	unmapped Unmapped
+	extras   sync.Pool // of *canonWriter
 }
 
 // columnRule is what a value needs to become one of its column.
@@ -92,6 +94,7 @@ func (m *Mapper) Table() Table { return m.table }
 // first one is told.
 func (m *Mapper) Map(raw string) (Row, error) {
 	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
+	r.seen.makeRoom(len(m.slots))
 	if err := r.read(); err != nil {
 		return Row{}, err
 	}
@@ -110,23 +113,21 @@ type rowReader struct {
 	*Mapper
 	in      cursor
 	row     Row
-	extra   canonWriter // what becomes _extra
-	unknown []string    // ids that are not allowed
+	seen    placeSet     // by slot: the ids that were there
+	extra   *canonWriter // what becomes _extra; nil when there is nothing
+	unknown []string     // ids that are not allowed
 }
 
 func (r *rowReader) read() error {
-	if k := r.in.kind(); k != objectKind && k != 0 {
-		return &RejectError{Reason: "is " + k.String() + ", not an object"}
-	} else if k == 0 {
+	switch k := r.in.kind(); k {
+	case objectKind:
+	case 0:
 		return &RejectError{Reason: r.in.malformed("a value is missing").Error()}
+	default:
+		return &RejectError{Reason: "is " + k.String() + ", not an object"}
 	}
 	if err := r.in.open(0); err != nil {
 		return &RejectError{Reason: err.Error()}
-	}
-	var few [4]uint64 // enough for 256 ids without going to the heap
-	seen := placeSet(few[:])
-	if len(r.slots) > 64*len(seen) {
-		seen = make(placeSet, len(r.slots)/64+1)
 	}
 	for first := true; ; first = false {
 		more, err := r.in.more(objectKind, first)
@@ -136,7 +137,7 @@ func (r *rowReader) read() error {
 		if !more {
 			break
 		}
-		if err := r.member(seen); err != nil {
+		if err := r.member(); err != nil {
 			return err
 		}
 	}
@@ -147,7 +148,7 @@ func (r *rowReader) read() error {
 }
 
 // member reads one id with its value.
-func (r *rowReader) member(seen placeSet) error {
+func (r *rowReader) member() error {
 	name, err := r.in.name()
 	if err != nil {
 		return &RejectError{Reason: err.Error()}
@@ -164,12 +165,10 @@ func (r *rowReader) member(seen placeSet) error {
 	switch {
 	case !known:
 		return r.unmappedID(id, name, value)
-	case seen.has(slot):
+	case !r.seen.add(slot):
 		return r.twice(id)
-	}
-	seen.add(slot)
-	if slot >= len(r.columns) {
-		return nil
+	case slot >= len(r.columns):
+		return nil // dropped
 	}
 	column := &r.columns[slot]
 	converted, replaced, err := column.convert(value)
@@ -188,8 +187,8 @@ func (r *rowReader) unmappedID(id string, name, value token) error {
 	case Fail:
 		r.unknown = append(r.unknown, id)
 	default:
-		if len(r.extra.out) == 0 {
-			r.extra.out = append(r.extra.out, '{')
+		if r.extra == nil {
+			r.extra = r.beginExtra()
 		}
 		r.extra.in = cursor{text: value.text}
 		if err := r.extra.member(name, 1); err != nil {
@@ -199,16 +198,35 @@ func (r *rowReader) unmappedID(id string, name, value token) error {
 	return nil
 }
 
+// beginExtra is a writer with an object begun; one that was used before has its memory already.
+func (m *Mapper) beginExtra() *canonWriter {
+	w, _ := m.extras.Get().(*canonWriter)
+	if w == nil {
+		w = &canonWriter{}
+	}
+	w.out = append(w.out[:0], '{')
+	w.members, w.replaced = w.members[:0], 0
+	return w
+}
+
 func (r *rowReader) closeExtra() error {
-	if len(r.extra.out) == 0 {
+	if r.extra == nil {
 		return nil
 	}
+	defer r.endExtra()
 	if id, twice := r.extra.closeObject(0); twice {
 		return r.twice(id)
 	}
 	r.row.Extra = StrValue(string(r.extra.out))
 	r.row.Replaced += r.extra.replaced
 	return nil
+}
+
+// endExtra keeps the writer's memory for the next one, and nothing of the row: rows share the memory of pages.
+func (r *rowReader) endExtra() {
+	r.extra.in = cursor{}
+	clear(r.extra.members[:cap(r.extra.members)])
+	r.extras.Put(r.extra)
 }
 
 // twice rejects a row that has an id twice: one of the values would be lost.
@@ -258,8 +276,27 @@ func show(t token) string {
 	return strings.Join(strings.Fields(text), " ") + more
 }
 
-// placeSet is a set of small numbers.
-type placeSet []uint64
+// placeSet is a set of small numbers. The first 256 need no memory of their own.
+type placeSet struct {
+	few  [4]uint64
+	many []uint64
+}
 
-func (s placeSet) has(place int) bool { return s[place/64]&(1<<(place%64)) != 0 }
-func (s placeSet) add(place int)      { s[place/64] |= 1 << (place % 64) }
+// makeRoom readies the set for the numbers below n.
+func (s *placeSet) makeRoom(n int) {
+	if few := 64 * len(s.few); n > few {
+		s.many = make([]uint64, (n-few+63)/64)
+	}
+}
+
+// add reports whether the number was not in the set yet.
+func (s *placeSet) add(place int) bool {
+	word, bit := place/64, uint64(1)<<(place%64)
+	at := &s.few[word%len(s.few)]
+	if word >= len(s.few) {
+		at = &s.many[word-len(s.few)]
+	}
+	isNew := *at&bit == 0
+	*at |= bit
+	return isNew
+}

@@ -166,7 +166,7 @@ func (p *planner) columns(have *Existing) {
 		case ok && is.Native == native:
 		case ok && p.dialect.Widens(is.Native, native):
 			widened = append(widened, Change{Kind: WidenColumn, Column: c, From: is.Native})
-		case ok && (p.want.NotNull(c.Name) || slices.Contains(have.Key, c.Name)):
+		case ok && p.want.NotNull(c.Name):
 			p.refuse(c.Name, is.Native, native, p.setTableAside())
 		case ok:
 			p.refuse(c.Name, is.Native, native, p.setColumnAside(have, c.Name))
