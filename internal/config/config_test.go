@@ -252,6 +252,16 @@ defaults:
 	}
 }
 
+func TestATableInTheDefaultsIsForReports(t *testing.T) {
+	c := mustParse(t, strings.Replace(minimalReport, "reports:", `
+defaults: {table: all_calls}
+insights: [{name: stat, dashboard_id: d, insight_id: i, since: 2025-01-01, fields: {value: {name: value, type: numeric}}}]
+reports:`, 1))
+	if c.Reports[0].Table != "all_calls" || c.Insights[0].Table != "stat" {
+		t.Errorf("tables %s and %s", c.Reports[0].Table, c.Insights[0].Table)
+	}
+}
+
 // YAML would take some ids for numbers. They are ids: as written, quoted or not.
 func TestIDsThatLookLikeNumbers(t *testing.T) {
 	for _, id := range []string{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -24,9 +25,9 @@ func (d *draft) check() {
 func (d *draft) checkName() {
 	name := d.own.child("name")
 	fresh := d.Name == "" || d.own.claim("dataset", d.Name, name)
-	table := d.at("table")
-	if d.Table == "" && table.node == d.own.node {
-		d.Table, table.node = d.Name, name.node
+	table := d.own.child("table")
+	if !d.has("table") {
+		d.Table, table.node = cmp.Or(d.Table, d.Name), name.node
 	}
 	switch {
 	case d.Table == "": // reported

@@ -250,12 +250,12 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range c.Reports {
-			if r.Hash() == "" || r.Grid().Size() <= 0 || r.Since.IsZero() != (r.TimeRange != "") {
+			if r.Hash() == "" || r.Name == "" || r.Table == "" || r.ReportID == "" || len(r.Fields) == 0 || r.Grid().Size() <= 0 || r.Since.IsZero() != (r.TimeRange != "") {
 				t.Errorf("report %+v", r)
 			}
 		}
 		for _, i := range c.Insights {
-			if i.Hash() == "" || i.Grid().Size() <= 0 || i.Since.IsZero() != (i.TimeRange != "") {
+			if i.Hash() == "" || i.Name == "" || i.Table == "" || i.InsightID == "" || len(i.Fields) == 0 || i.Grid().Size() <= 0 || i.Since.IsZero() != (i.TimeRange != "") {
 				t.Errorf("insight %+v", i)
 			}
 		}
