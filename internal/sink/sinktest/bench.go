@@ -158,12 +158,18 @@ func (b bench) store(rows ...sink.Row) sink.Counts {
 	return b.commit(read(b.claim(r), clock(1, 0), clock(1, 0), rows...))
 }
 
-// settled commits the windows of a stretch as read, with no rows, to be read again at nextReadAt.
-func (b bench) settled(within window.Window, nextReadAt time.Time) {
+// settled commits the windows of a stretch as read, with no rows, to be read again at nextReadAt. They were
+// read at the stretch's end, or when they became due if that was later.
+func (b bench) settled(stretch window.Window, nextReadAt time.Time) {
 	b.t.Helper()
-	r := anything(1000)
-	r.Within = within
-	b.commit(read(b.claim(r), within.End, nextReadAt))
+	l := b.claim(within(stretch))
+	readAt := stretch.End
+	for _, e := range l.Entries {
+		if e.NextReadAt.After(readAt) {
+			readAt = e.NextReadAt
+		}
+	}
+	b.commit(read(l, readAt, nextReadAt))
 }
 
 // ledger is the dataset's ledger as SQL shows it.

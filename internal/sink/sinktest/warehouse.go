@@ -52,13 +52,15 @@ type Warehouse interface {
 	Renew(ctx context.Context, l sink.Lease) error
 	// Commit writes the batch: the fence first, then the rows that differ from what the table has, in key
 	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when any of the lease's windows has
-	// another epoch: then nothing was written. A lease that has ended but was not taken over still commits, and
-	// the same batch may be committed again, when the answer to the first time was lost.
+	// another epoch: then nothing was written. A lease that has ended but was not taken over still commits. The
+	// same batch may be committed again, when the answer to the first time was lost: the ledger's rows of
+	// windows that are no longer running stay as they are.
 	//
 	// Good reads (read, final) set ReadAt, count in Reads, and clear Attempts and Error. Unstable ones count in
-	// Attempts and leave ReadAt and Reads. When a backfill marked the window after Reading.ReadAt, the mark
-	// stands: the window is due at the mark's time whatever the reading says, and loses its ReadTo unless that
-	// is its end.
+	// Attempts and leave ReadAt and Reads. ReadTo never moves back. When a backfill marked the window after
+	// Reading.ReadAt (then, and only then, a running window's NextReadAt is after it), the mark stands: the
+	// window is due at the mark's time whatever the reading says, and its ReadTo is forgotten unless that is
+	// its end.
 	//
 	// A row is unchanged when its mapped values, _extra and _window_start are what the table has and it is not
 	// marked as deleted. A table without a key is appended to. Rejects of a dataset with the same Raw are one.

@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Commit writes the batch: the fence, the rows that differ from what the table has, the rejects and the
+// ledger, in one transaction.
+func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Counts, err error) {
+	if len(b.Lease.Entries) == 0 {
+		return sink.Counts{}, errors.New("commit: the lease has no windows")
+	}
+	now := stamp(time.Now())
+	rows := encode(b.Table, b.Rows)
+	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
+		if err := fence(ctx, tx, b.Lease); err != nil {
+			return err
+		}
+		if counts, err = rows.store(ctx, tx, now); err != nil {
+			return fmt.Errorf("store rows: %w", err)
+		}
+		if err := quarantine(ctx, tx, b, now); err != nil {
+			return fmt.Errorf("keep rejects: %w", err)
+		}
+		windows, err := settle(ctx, tx, b)
+		if err != nil {
+			return fmt.Errorf("settle windows: %w", err)
+		}
+		return countRun(ctx, tx, b, windows, counts)
+	})
+	if err != nil {
+		return sink.Counts{}, err
+	}
+	return counts, nil
+}
+
+// quarantine keeps the batch's rejects, and clears those of windows that were read whole without them.
+func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
+	seen := make(map[string]sink.Reject, len(b.Rejects))
+	fingerprints := make([]string, 0, len(b.Rejects))
+	for _, r := range b.Rejects {
+		hash := sha256.Sum256([]byte(r.Raw))
+		fingerprint := hex.EncodeToString(hash[:])
+		if _, twice := seen[fingerprint]; !twice {
+			fingerprints = append(fingerprints, fingerprint)
+		}
+		seen[fingerprint] = r
+	}
+	for _, fingerprint := range fingerprints {
+		r := seen[fingerprint]
+		if _, err := tx.ExecContext(ctx, statement("reject"), sql.Named("dataset", b.Lease.Dataset),
+			sql.Named("fingerprint", fingerprint), sql.Named("window_start", stamp(r.WindowStart)), sql.Named("raw", r.Raw),
+			sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", now)); err != nil {
+			return err
+		}
+	}
+	if b.Range.Empty() {
+		return nil
+	}
+	list, err := json.Marshal(fingerprints)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, statement("reject_clear"), sql.Named("dataset", b.Lease.Dataset),
+		sql.Named("from", stamp(b.Range.Start)), sql.Named("to", stamp(b.Range.End)), sql.Named("seen", string(list)))
+	return err
+}
+
+// settle writes the readings into the ledger, and tells how many windows are done by it. A window that is no
+// longer running was settled before, by the same batch: it stays as it is.
+func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err error) {
+	for _, r := range b.Readings {
+		args := []any{
+			sql.Named("dataset", b.Lease.Dataset), sql.Named("start_at", stamp(r.Start)),
+			sql.Named("read_at", stamp(r.ReadAt)), sql.Named("read_to", stamp(r.ReadTo)),
+		}
+		if r.State == sink.StateRunning {
+			if _, err := tx.ExecContext(ctx, statement("settle_part"), args...); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		result, err := tx.ExecContext(ctx, statement("settle"), append(args, sql.Named("state", string(r.State)),
+			sql.Named("rows", r.Rows), sql.Named("good", r.State != sink.StateUnstable), sql.Named("error", r.Error),
+			sql.Named("next_read_at", stamp(r.NextReadAt)))...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		done += n
+	}
+	return done, nil
+}
+
+func countRun(ctx context.Context, tx *sql.Tx, b sink.Batch, windows int64, counts sink.Counts) error {
+	if b.Run == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, statement("run_count"), sql.Named("run", int64(b.Run)), sql.Named("windows", windows),
+		sql.Named("rows_read", b.RowsRead), sql.Named("written", counts.Inserted+counts.Updated),
+		sql.Named("unchanged", counts.Unchanged), sql.Named("rejected", len(b.Rejects)))
+	return err
+}

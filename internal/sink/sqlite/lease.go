@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Renew lengthens the lease on those of its windows that are still running.
+func (w *Warehouse) Renew(ctx context.Context, l sink.Lease) error {
+	return w.underLease(ctx, "renew lease", l, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement("renew"), leaseArgs(l)...)
+		return err
+	})
+}
+
+// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
+func (w *Warehouse) Fail(ctx context.Context, l sink.Lease, f sink.Failure) error {
+	return w.underLease(ctx, "record failure", l, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement("fail"),
+			append(leaseArgs(l), sql.Named("error", f.Error), sql.Named("next_read_at", stamp(f.NextReadAt)))...)
+		return err
+	})
+}
+
+// Release gives back the lease's windows that are still running as they were before the claim.
+func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
+	return w.underLease(ctx, "release lease", l, func(tx *sql.Tx) error {
+		for _, e := range l.Entries {
+			if e.State == sink.StateRunning { // it was taken over from a process that died
+				e.State = sink.StateDue
+			}
+			if _, err := tx.ExecContext(ctx, statement("release"), append(leaseArgs(l),
+				sql.Named("start_at", stamp(e.Window.Start)), sql.Named("state", string(e.State)))...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// underLease writes behind the lease's fence. A lease without windows has nothing to write to.
+func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, do func(tx *sql.Tx) error) error {
+	if len(l.Entries) == 0 {
+		return nil
+	}
+	return w.write(ctx, what, func(tx *sql.Tx) error {
+		if err := fence(ctx, tx, l); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
+// fence fails with ErrLeaseLost unless every window of the lease has the lease's epoch.
+func fence(ctx context.Context, tx *sql.Tx, l sink.Lease) error {
+	epochs := make(map[int64]int64, len(l.Entries))
+	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...)
+	err = each(rows, err, func() error {
+		var start time.Time
+		var epoch int64
+		err := rows.Scan(at(&start), &epoch)
+		epochs[start.UnixMicro()] = epoch
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range l.Entries {
+		if epochs[e.Window.Start.UnixMicro()] != l.Epoch {
+			return sink.ErrLeaseLost
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/window"
+)
+
+// Plan enters the windows that are missing from the ledger in within.
+func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time,
+	cut func(window.Window) []window.Window,
+) (entered int, err error) {
+	err = w.write(ctx, "plan "+dataset, func(tx *sql.Tx) error {
+		if err := known(ctx, tx, dataset); err != nil {
+			return err
+		}
+		covered, err := coveredWindows(ctx, tx, dataset, within)
+		if err != nil {
+			return err
+		}
+		enter, err := tx.PrepareContext(ctx, statement("plan_enter"))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = enter.Close() }()
+		for _, gap := range window.Gaps(within, covered) {
+			for _, piece := range cut(gap) {
+				if _, err := enter.ExecContext(ctx, sql.Named("dataset", dataset), sql.Named("start_at", stamp(piece.Start)),
+					sql.Named("end_at", stamp(piece.End)), sql.Named("now", stamp(now))); err != nil {
+					return err
+				}
+				entered++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return entered, nil
+}
+
+// known fails for a dataset that was never prepared.
+func known(ctx context.Context, tx *sql.Tx, dataset string) error {
+	_, err := datasetBefore(ctx, tx, dataset)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("dataset %q was not prepared", dataset)
+	}
+	return err
+}
+
+func coveredWindows(ctx context.Context, tx *sql.Tx, dataset string, within window.Window) ([]window.Window, error) {
+	var covered []window.Window
+	rows, err := tx.QueryContext(ctx, statement("plan_covered"), sql.Named("dataset", dataset),
+		sql.Named("from", stamp(within.Start)), sql.Named("to", stamp(within.End)))
+	err = each(rows, err, func() error {
+		var c window.Window
+		if err := rows.Scan(at(&c.Start), at(&c.End)); err != nil {
+			return err
+		}
+		covered = append(covered, c)
+		return nil
+	})
+	return covered, err
+}
+
+// each calls scan for every row of a query, and closes it.
+func each(rows *sql.Rows, err error, scan func() error) error {
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,213 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Prepare makes or widens the report table, keeps the data dictionary current, and enters the dataset.
+func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
+	if name := strings.ToLower(d.Table.Name); strings.HasPrefix(name, "exporter_") || strings.HasPrefix(name, "sqlite_") {
+		return sink.Prepared{}, fmt.Errorf("prepare %s: tables named exporter_ or sqlite_ are not for reports: name another table", d.Name)
+	}
+	err = w.write(ctx, "prepare "+d.Name, func(tx *sql.Tx) error {
+		before, err := datasetBefore(ctx, tx, d.Name)
+		entered := err == nil
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
+			return err
+		}
+		if err := enterDataset(ctx, tx, d); err != nil {
+			return err
+		}
+		switch {
+		case !entered:
+			return nil
+		case prepared.Created || before.table != d.Table.Name:
+			return resetLedger(ctx, tx, d.Name)
+		case before.reread != rereadText(d.Reread):
+			return moveRereads(ctx, tx, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return sink.Prepared{}, err
+	}
+	return prepared, nil
+}
+
+// prepareTable makes the table what it should be.
+func prepareTable(ctx context.Context, tx *sql.Tx, t schema.Table) (prepared sink.Prepared, err error) {
+	have, err := existing(ctx, tx, t.Name)
+	if err != nil {
+		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
+	}
+	changes, err := schema.Plan(t, have, dialect{})
+	if err != nil {
+		return sink.Prepared{}, err
+	}
+	prepared.Created = have == nil
+	for _, c := range changes {
+		ddl, err := alter(ctx, tx, t, c)
+		if err != nil {
+			return sink.Prepared{}, fmt.Errorf("change table %s: %w", t.Name, err)
+		}
+		prepared.Changes = append(prepared.Changes, ddl)
+	}
+	return prepared, nil
+}
+
+// existing is the table as it is; nil when there is none.
+func existing(ctx context.Context, tx *sql.Tx, table string) (*schema.Existing, error) {
+	have := &schema.Existing{}
+	key := map[int]string{}
+	rows, err := tx.QueryContext(ctx, statement("existing_columns"), sql.Named("table", table))
+	err = each(rows, err, func() error {
+		var c schema.ExistingColumn
+		var place int
+		err := rows.Scan(&c.Name, &c.Native, &c.NotNull, &place)
+		have.Columns = append(have.Columns, c)
+		if place > 0 {
+			key[place] = c.Name
+		}
+		return err
+	})
+	if err != nil || len(have.Columns) == 0 {
+		return nil, err
+	}
+	for place := 1; place <= len(key); place++ {
+		have.Key = append(have.Key, key[place])
+	}
+	rows, err = tx.QueryContext(ctx, statement("existing_indexed"), sql.Named("table", table))
+	err = each(rows, err, func() error {
+		var name string
+		err := rows.Scan(&name)
+		have.Indexed = append(have.Indexed, name)
+		return err
+	})
+	return have, err
+}
+
+// alter does one change, and returns the statement that did it.
+func alter(ctx context.Context, tx *sql.Tx, t schema.Table, c schema.Change) (ddl string, err error) {
+	switch c.Kind {
+	case schema.CreateTable:
+		ddl = createTable(t)
+	case schema.AddColumn:
+		ddl = addColumn(t, c.Column)
+	case schema.WidenColumn:
+		return widen(ctx, tx, t, c)
+	case schema.CreateIndex:
+		name, err := freeName(ctx, tx, t.Name+"_"+c.Column.Name+"_idx")
+		if err != nil {
+			return "", err
+		}
+		ddl = createIndex(t, c.Column, name)
+	default:
+		return "", fmt.Errorf("no way to make change %d in SQLite", c.Kind)
+	}
+	_, err = tx.ExecContext(ctx, ddl)
+	return ddl, err
+}
+
+// freeName is a name that no table or index has: a table that was set aside keeps its indexes.
+func freeName(ctx context.Context, tx *sql.Tx, wish string) (string, error) {
+	for name, n := wish, 2; ; name, n = fmt.Sprint(wish, n), n+1 {
+		var taken bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE)`, name).Scan(&taken)
+		if err != nil || !taken {
+			return name, err
+		}
+	}
+}
+
+func enterDataset(ctx context.Context, tx *sql.Tx, d sink.Dataset) error {
+	if _, err := tx.ExecContext(ctx, statement("dataset_enter"), sql.Named("dataset", d.Name), sql.Named("kind", string(d.Kind)),
+		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread))); err != nil {
+		return fmt.Errorf("enter dataset: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, statement("fields_clear"), sql.Named("dataset", d.Name)); err != nil {
+		return fmt.Errorf("keep dictionary: %w", err)
+	}
+	for i, c := range slices.Concat(d.Table.Columns, d.Table.OwnColumns()) {
+		if _, err := tx.ExecContext(ctx, statement("fields_enter"), sql.Named("dataset", d.Name), sql.Named("table_name", d.Table.Name),
+			sql.Named("column_name", c.Name), sql.Named("position", i+1), sql.Named("metric_id", c.ID),
+			sql.Named("title", c.Title), sql.Named("type", c.Type.String())); err != nil {
+			return fmt.Errorf("keep dictionary: %w", err)
+		}
+	}
+	return nil
+}
+
+// preparedBefore is what the dataset was last prepared with.
+type preparedBefore struct{ table, reread string }
+
+// datasetBefore fails with sql.ErrNoRows when the dataset was never prepared.
+func datasetBefore(ctx context.Context, tx *sql.Tx, dataset string) (before preparedBefore, err error) {
+	row := tx.QueryRowContext(ctx, statement("dataset_before"), sql.Named("dataset", dataset))
+	return before, row.Scan(&before.table, &before.reread)
+}
+
+// rereadText is the list of delays in a form that is the same whatever their order.
+func rereadText(r window.Reread) string {
+	var delays []string
+	for _, delay := range slices.Sorted(slices.Values(r)) {
+		delays = append(delays, delay.String())
+	}
+	return strings.Join(delays, " ")
+}
+
+// resetLedger makes the dataset's windows as if they had never been read.
+func resetLedger(ctx context.Context, tx *sql.Tx, dataset string) error {
+	var epoch int64
+	if err := tx.QueryRowContext(ctx, statement("next_epoch"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
+		return fmt.Errorf("reset ledger: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, statement("dataset_reset"), sql.Named("dataset", dataset), sql.Named("epoch", epoch)); err != nil {
+		return fmt.Errorf("reset ledger: %w", err)
+	}
+	return nil
+}
+
+// moveRereads works out anew when the windows that were read to their end are to be read next.
+func moveRereads(ctx context.Context, tx *sql.Tx, d sink.Dataset) error {
+	type reading struct{ start, end, readAt time.Time }
+	var readings []reading
+	rows, err := tx.QueryContext(ctx, statement("reread_windows"), sql.Named("dataset", d.Name))
+	err = each(rows, err, func() error {
+		var r reading
+		err := rows.Scan(at(&r.start), at(&r.end), at(&r.readAt))
+		readings = append(readings, r)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("move re-reads: %w", err)
+	}
+	move, err := tx.PrepareContext(ctx, statement("reread_move"))
+	if err != nil {
+		return fmt.Errorf("move re-reads: %w", err)
+	}
+	defer func() { _ = move.Close() }()
+	for _, r := range readings {
+		state, next := sink.StateFinal, time.Time{}
+		if at, ok := d.Reread.Next(r.end, r.readAt); ok {
+			state, next = sink.StateRead, at
+		}
+		if _, err := move.ExecContext(ctx, sql.Named("dataset", d.Name), sql.Named("start_at", stamp(r.start)),
+			sql.Named("state", string(state)), sql.Named("next_read_at", stamp(next))); err != nil {
+			return fmt.Errorf("move re-reads: %w", err)
+		}
+	}
+	return nil
+}

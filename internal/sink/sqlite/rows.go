@@ -1,0 +1,247 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+const (
+	insertRows   = 20    // of a statement: more gain nothing
+	existingKeys = 500   // of a statement
+	maxArgs      = 32766 // of a statement: SQLite's limit
+)
+
+// rowset is a batch's rows as the file will hold them: in key order, the last one of each key.
+type rowset struct {
+	shape     shape
+	rows      [][]any // values of shape.columns
+	duplicate int64
+}
+
+// encode is done before the transaction, so that others can write meanwhile.
+func encode(t schema.Table, rows []sink.Row) rowset {
+	s := rowset{shape: shapeOf(t), rows: make([][]any, 0, len(rows))}
+	width := len(s.shape.columns)
+	cells := make([]any, len(rows)*width) // one allocation for all
+	for i, row := range rows {
+		r := cells[i*width : (i+1)*width : (i+1)*width]
+		for c, column := range t.Columns {
+			r[c] = stored(column.Type, row.Values[c])
+		}
+		r[len(t.Columns)] = stamp(row.WindowStart)
+		r[len(t.Columns)+1] = stored(schema.JSON, row.Extra)
+		s.rows = append(s.rows, r) // _deleted_at, where there is one, is NULL: the row is there
+	}
+	if len(s.shape.key) > 0 {
+		s.sort()
+	}
+	return s
+}
+
+// sort orders the rows by key and keeps the last one of each.
+func (s *rowset) sort() {
+	slices.SortStableFunc(s.rows, s.compareKeys)
+	kept := s.rows[:0]
+	for i, row := range s.rows {
+		if i+1 < len(s.rows) && s.compareKeys(row, s.rows[i+1]) == 0 {
+			s.duplicate++
+			continue
+		}
+		kept = append(kept, row)
+	}
+	s.rows = kept
+}
+
+func (s *rowset) compareKeys(a, b []any) int {
+	for _, place := range s.shape.key {
+		if c := compare(a[place], b[place]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// compare orders stored values of one column. Values of one Go type are in SQLite's order; between an integer
+// and a fraction of a numeric column any order will do.
+func compare(a, b any) int {
+	switch a := a.(type) {
+	case int64:
+		if b, ok := b.(int64); ok {
+			return cmp.Compare(a, b)
+		}
+	case float64:
+		if b, ok := b.(float64); ok {
+			return cmp.Compare(a, b)
+		}
+	case string:
+		if b, ok := b.(string); ok {
+			return strings.Compare(a, b)
+		}
+	case []byte:
+		if b, ok := b.([]byte); ok {
+			return slices.Compare(a, b)
+		}
+	}
+	return cmp.Compare(kind(a), kind(b))
+}
+
+func kind(v any) int {
+	switch v.(type) {
+	case nil:
+		return 0
+	case int64:
+		return 1
+	case float64:
+		return 2
+	case string:
+		return 3
+	}
+	return 4
+}
+
+// store reads what the table has of the rows, compares, and writes what differs. Rows of a table without a key
+// are all new.
+func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, error) {
+	fresh, changed := s.rows, [][]any(nil)
+	if len(s.shape.key) > 0 {
+		var err error
+		if fresh, changed, err = s.split(ctx, tx); err != nil {
+			return sink.Counts{}, err
+		}
+	}
+	if err := s.insert(ctx, tx, fresh, now); err != nil {
+		return sink.Counts{}, err
+	}
+	if err := s.update(ctx, tx, changed, now); err != nil {
+		return sink.Counts{}, err
+	}
+	return sink.Counts{
+		Inserted: int64(len(fresh)), Updated: int64(len(changed)),
+		Unchanged: int64(len(s.rows) - len(fresh) - len(changed)), Duplicate: s.duplicate,
+	}, nil
+}
+
+// split tells the rows that the table does not have, and those that it has otherwise.
+func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, err error) {
+	if any, err := s.anyExisting(ctx, tx); err != nil || !any {
+		return s.rows, nil, err
+	}
+	rest := s.rows
+	for len(rest) > 0 {
+		chunk := rest[:min(len(rest), existingKeys, maxArgs/(len(s.shape.key)+1))]
+		rest = rest[len(chunk):]
+		found := make([]bool, len(chunk))
+		err := s.existing(ctx, tx, chunk, func(n int, is []any) {
+			found[n] = true
+			if !slices.EqualFunc(chunk[n], is, same) {
+				changed = append(changed, chunk[n])
+			}
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		for n, row := range chunk {
+			if !found[n] {
+				fresh = append(fresh, row)
+			}
+		}
+	}
+	return fresh, changed, nil
+}
+
+// anyExisting tells whether the table may have any of the rows. Keys that grow with time, as those of new
+// calls do, all lie beyond what is there: then one look is enough.
+func (s rowset) anyExisting(ctx context.Context, tx *sql.Tx) (found bool, err error) {
+	if len(s.rows) == 0 {
+		return false, nil
+	}
+	first := s.shape.key[0]
+	switch s.shape.columns[first].Type {
+	case schema.Numeric, schema.Duration: // not sorted as SQLite sorts them
+		return true, nil
+	}
+	err = tx.QueryRowContext(ctx, s.shape.between(), s.rows[0][first], s.rows[len(s.rows)-1][first]).Scan(&found)
+	return found, err
+}
+
+// existing calls found for each of the rows whose key the table has, with what the table has.
+func (s rowset) existing(ctx context.Context, tx *sql.Tx, rows [][]any, found func(n int, is []any)) error {
+	args := make([]any, 0, len(rows)*(len(s.shape.key)+1))
+	for n, row := range rows {
+		args = append(args, n)
+		for _, place := range s.shape.key {
+			args = append(args, row[place])
+		}
+	}
+	is, to := make([]any, len(s.shape.columns)), make([]any, len(s.shape.columns)+1)
+	var n int
+	to[0] = &n
+	for i := range is {
+		to[i+1] = &is[i]
+	}
+	result, err := tx.QueryContext(ctx, s.shape.existing(len(rows)), args...)
+	return each(result, err, func() error {
+		err := result.Scan(to...)
+		found(n, is)
+		return err
+	})
+}
+
+func (s rowset) insert(ctx context.Context, tx *sql.Tx, rows [][]any, now any) error {
+	size := min(insertRows, maxArgs/(len(s.shape.columns)+1))
+	whole := len(rows) - len(rows)%size
+	if err := s.insertBy(ctx, tx, rows[:whole], size, now); err != nil {
+		return err
+	}
+	return s.insertBy(ctx, tx, rows[whole:], len(rows)-whole, now)
+}
+
+// insertBy inserts size rows with each run of one prepared statement; they must come out even.
+func (s rowset) insertBy(ctx context.Context, tx *sql.Tx, rows [][]any, size int, now any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	insert, err := tx.PrepareContext(ctx, s.shape.insert(size))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	args := make([]any, 0, size*(len(s.shape.columns)+1))
+	for chunk := range slices.Chunk(rows, size) {
+		args = args[:0]
+		for _, row := range chunk {
+			args = append(append(args, row...), now)
+		}
+		if _, err := insert.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s rowset) update(ctx context.Context, tx *sql.Tx, rows [][]any, now any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	update, err := tx.PrepareContext(ctx, s.shape.update())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = update.Close() }()
+	for _, row := range rows {
+		args := append(slices.Clone(row), now)
+		for _, place := range s.shape.key {
+			args = append(args, row[place])
+		}
+		if _, err := update.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

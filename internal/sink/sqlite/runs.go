@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"samespace-exporter/internal/sink"
+)
+
+// BeginBackfill starts or goes on with a backfill.
+func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error) {
+	err = w.write(ctx, "begin backfill of "+r.Dataset, func(tx *sql.Tx) error {
+		if !r.Restart {
+			if run, err = findBackfill(ctx, tx, r); err != nil {
+				return err
+			}
+			if goesOn = run.ID != 0 && run.Outcome != "done"; goesOn {
+				return goOn(ctx, tx, &run)
+			}
+		}
+		run = sink.Run{
+			Dataset: r.Dataset, Kind: sink.RunBackfill, StartedAt: r.Now.UTC(), Range: r.Range, OpenEnded: r.OpenEnded,
+		}
+		if run.ID, err = enterRun(ctx, tx, run); err != nil {
+			return err
+		}
+		return mark(ctx, tx, r)
+	})
+	if err != nil {
+		return sink.Run{}, false, err
+	}
+	return run, goesOn, nil
+}
+
+// findBackfill finds the latest backfill of the same range; its ID is zero when there is none.
+func findBackfill(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) (run sink.Run, err error) {
+	row := tx.QueryRowContext(ctx, statement("backfill_find"), sql.Named("dataset", r.Dataset),
+		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("open_ended", r.OpenEnded))
+	err = row.Scan(runColumns(&run)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sink.Run{}, nil
+	}
+	return run, err
+}
+
+// runColumns are where a run's columns go, in the order of the statements that select them.
+func runColumns(r *sink.Run) []any {
+	return []any{
+		&r.ID, &r.Dataset, &r.Kind, at(&r.StartedAt), at(&r.EndedAt), at(&r.Range.Start), at(&r.Range.End), &r.OpenEnded,
+		&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Outcome,
+	}
+}
+
+func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run) error {
+	run.EndedAt, run.Outcome = sink.Run{}.EndedAt, ""
+	_, err := tx.ExecContext(ctx, statement("backfill_goes_on"), sql.Named("run", int64(run.ID)))
+	return err
+}
+
+// mark makes every window of the range due.
+func mark(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) error {
+	result, err := tx.ExecContext(ctx, statement("backfill_mark"), sql.Named("dataset", r.Dataset),
+		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("now", stamp(r.Now)))
+	if err != nil {
+		return err
+	}
+	marked, err := result.RowsAffected()
+	if err == nil && marked == 0 {
+		return fmt.Errorf("no window starts in %s", r.Range)
+	}
+	return err
+}
+
+// Remaining is how far a backfill is.
+func (w *Warehouse) Remaining(ctx context.Context, run sink.Run) (r sink.Remaining, err error) {
+	row := w.reader.QueryRowContext(ctx, statement("backfill_remaining"), sql.Named("dataset", run.Dataset),
+		sql.Named("from", stamp(run.Range.Start)), sql.Named("to", stamp(run.Range.End)), sql.Named("since", stamp(run.StartedAt)))
+	if err := row.Scan(&r.Total, &r.Left, &r.Failed, &r.Leased); err != nil {
+		return sink.Remaining{}, w.explain(ctx, "count what remains", err)
+	}
+	return r, nil
+}
+
+// BeginRun enters a run and returns its ID.
+func (w *Warehouse) BeginRun(ctx context.Context, r sink.Run) (id sink.RunID, err error) {
+	err = w.write(ctx, "begin run", func(tx *sql.Tx) error {
+		id, err = enterRun(ctx, tx, r)
+		return err
+	})
+	return id, err
+}
+
+func enterRun(ctx context.Context, tx *sql.Tx, r sink.Run) (id sink.RunID, err error) {
+	row := tx.QueryRowContext(ctx, statement("run_begin"), sql.Named("dataset", r.Dataset), sql.Named("kind", string(r.Kind)),
+		sql.Named("started_at", stamp(r.StartedAt)), sql.Named("range_start", stamp(r.Range.Start)),
+		sql.Named("range_end", stamp(r.Range.End)), sql.Named("open_ended", r.OpenEnded))
+	return id, row.Scan(&id)
+}
+
+// EndRun keeps when and how a run ended.
+func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
+	return w.write(ctx, "end run", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, statement("run_end"), sql.Named("run", int64(r.ID)),
+			sql.Named("ended_at", stamp(r.EndedAt)), sql.Named("outcome", r.Outcome)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, statement("run_last"), sql.Named("dataset", r.Dataset),
+			sql.Named("run", int64(r.ID)), sql.Named("ended_at", stamp(r.EndedAt)))
+		return err
+	})
+}

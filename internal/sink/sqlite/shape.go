@@ -1,0 +1,144 @@
+package sqlite
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"samespace-exporter/internal/schema"
+)
+
+// shape is the SQL that a table's mapping shapes. All of it is built here.
+type shape struct {
+	table   string
+	columns []schema.Column // those that are compared: the mapped ones, then the exporter's own
+	key     []int           // places of the key's columns in columns
+}
+
+func shapeOf(t schema.Table) shape {
+	s := shape{table: quote(t.Name), columns: slices.Clone(t.Columns), key: t.KeyIndexes()}
+	for _, own := range t.OwnColumns() {
+		if own.Name != schema.ExportedAtColumn {
+			s.columns = append(s.columns, own)
+		}
+	}
+	return s
+}
+
+func (s shape) name(place int) string { return quote(s.columns[place].Name) }
+
+// insert takes rows times the values of columns and _exported_at.
+func (s shape) insert(rows int) string {
+	names := make([]string, 0, len(s.columns)+1)
+	for i := range s.columns {
+		names = append(names, s.name(i))
+	}
+	names = append(names, quote(schema.ExportedAtColumn))
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), tuples(rows, len(names)))
+}
+
+// existing takes keys times a number and the key's values, and returns the number and the columns of every
+// row that has one of the keys. The plus keeps the driver from making times of text by the declared type.
+func (s shape) existing(keys int) string {
+	columns := []string{"k.column1"}
+	for i := range s.columns {
+		columns = append(columns, "+t."+s.name(i))
+	}
+	var on []string
+	for n, place := range s.key {
+		on = append(on, fmt.Sprintf("t.%s = k.column%d", s.name(place), n+2))
+	}
+	return fmt.Sprintf("SELECT %s FROM (VALUES %s) AS k CROSS JOIN %s AS t ON %s",
+		strings.Join(columns, ", "), tuples(keys, len(s.key)+1), s.table, strings.Join(on, " AND "))
+}
+
+// update takes the values of columns, _exported_at and the key.
+func (s shape) update() string {
+	var set, where []string
+	for i := range s.columns {
+		set = append(set, s.name(i)+" = ?")
+	}
+	for _, place := range s.key {
+		where = append(where, s.name(place)+" = ?")
+	}
+	return fmt.Sprintf("UPDATE %s SET %s, %s = ? WHERE %s",
+		s.table, strings.Join(set, ", "), quote(schema.ExportedAtColumn), strings.Join(where, " AND "))
+}
+
+// between takes the least and the greatest value of the key's first column.
+func (s shape) between() string {
+	return fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s BETWEEN ? AND ?)", s.table, s.name(s.key[0]))
+}
+
+// tuples is rows times "(?, ?)".
+func tuples(rows, columns int) string {
+	tuple := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
+	return strings.TrimSuffix(strings.Repeat(tuple+", ", rows), ", ")
+}
+
+// createTable declares the table. Types are declared by the names that BI tools know; see package schema for
+// what a column refuses.
+func createTable(t schema.Table) string {
+	var lines []string
+	for _, c := range slices.Concat(t.Columns, t.OwnColumns()) {
+		line := quote(c.Name) + " " + dialect{}.Native(c.Type)
+		if t.NotNull(c.Name) {
+			line += " NOT NULL"
+		}
+		lines = append(lines, line)
+	}
+	if len(t.Key) > 0 {
+		var key []string
+		for _, name := range t.Key {
+			key = append(key, quote(name))
+		}
+		lines = append(lines, "PRIMARY KEY ("+strings.Join(key, ", ")+")")
+	}
+	return fmt.Sprintf("CREATE TABLE %s (\n    %s\n)", quote(t.Name), strings.Join(lines, ",\n    "))
+}
+
+func addColumn(t schema.Table, c schema.Column) string {
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", quote(t.Name), quote(c.Name), dialect{}.Native(c.Type))
+}
+
+func createIndex(t schema.Table, c schema.Column, name string) string {
+	return fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote(name), quote(t.Name), quote(c.Name))
+}
+
+// dialect is what a plan must know of SQLite.
+type dialect struct{}
+
+// Native is the declared type. INTEGER is not used, since a primary key of that very type would number rows
+// without a key by itself. "JSON TEXT" holds text: a column declared as JSON would turn 1.50 into 1.5.
+func (dialect) Native(t schema.Type) string {
+	switch t {
+	case schema.Integer:
+		return "BIGINT"
+	case schema.Numeric, schema.Duration:
+		return "NUMERIC"
+	case schema.Float:
+		return "REAL"
+	case schema.Boolean:
+		return "BOOLEAN"
+	case schema.Timestamptz:
+		return "TIMESTAMPTZ"
+	case schema.Timestamp:
+		return "TIMESTAMP"
+	case schema.Date:
+		return "DATE"
+	case schema.JSON:
+		return "JSON TEXT"
+	default:
+		return "TEXT"
+	}
+}
+
+// Widens: SQLite stores the values of these two alike, so that only the declaration has to change.
+func (d dialect) Widens(from, to string) bool {
+	return from == d.Native(schema.Integer) && to == d.Native(schema.Numeric)
+}
+
+// Comments: SQLite has none; titles and metric ids are in exporter_fields.
+func (dialect) Comments() bool { return false }
+
+func (dialect) TableName(table string) string { return quote(table) }

@@ -1,0 +1,7 @@
+SELECT id, dataset, kind, started_at, ended_at, range_start, range_end, open_ended,
+       windows, rows_read, written, unchanged, rejected, outcome
+FROM exporter_runs
+WHERE dataset = :dataset AND kind = 'backfill' AND range_start = :from
+  AND (range_end = :to OR open_ended AND :open_ended)
+ORDER BY id DESC
+LIMIT 1

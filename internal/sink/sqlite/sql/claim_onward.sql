@@ -1,0 +1,4 @@
+SELECT *
+FROM due
+WHERE start_at >= :seed AND (start_at = :seed OR end_at <= :limit)
+ORDER BY start_at

@@ -1,0 +1,1 @@
+SELECT table_name, reread FROM exporter_datasets WHERE name = :dataset

@@ -1,0 +1,1 @@
+DELETE FROM exporter_fields WHERE dataset = :dataset

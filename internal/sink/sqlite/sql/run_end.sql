@@ -1,0 +1,1 @@
+UPDATE exporter_runs SET ended_at = :ended_at, outcome = :outcome WHERE id = :run

@@ -1,0 +1,29 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Status is what the warehouse knows of every dataset, in order of name.
+func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error) {
+	var all []sink.DatasetStatus
+	rows, err := w.reader.QueryContext(ctx, statement("status"), sql.Named("now", stamp(now)))
+	err = each(rows, err, func() error {
+		var s sink.DatasetStatus
+		columns := []any{
+			&s.Name, &s.Kind, &s.Table, at(&s.Through), &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed, &s.Error,
+			&s.Rejects, at(&s.LastReadAt),
+		}
+		err := rows.Scan(append(columns, runColumns(&s.LastRun)...)...)
+		all = append(all, s)
+		return err
+	})
+	if err != nil {
+		return nil, w.explain(ctx, "read status", err)
+	}
+	return all, nil
+}
