@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"samespace-exporter/internal/sink"
+)
+
+// Commit writes a batch in one transaction: fence, rows, rejects, run. The fence locks the lease's windows, so
+// that nobody can take them over before the end; the rows are read, compared, and written only where they differ.
+// What several commits of one run share, the run's counters, comes last.
+func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Counts, err error) {
+	if len(b.Readings) == 0 {
+		return counts, errors.New("commit: a batch without readings says nothing of its lease")
+	}
+	rows := arrange(w.target(b.Table), b.Rows)
+	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
+		at, err := fence(ctx, tx, b)
+		if err != nil {
+			return err
+		}
+		if counts, err = rows.write(ctx, tx, at); err != nil {
+			return err
+		}
+		return conclude(ctx, tx, b, counts)
+	})
+	if err != nil {
+		return sink.Counts{}, err
+	}
+	return counts, nil
+}
+
+// fence makes sure that the lease still holds, locks its windows and enters the readings. It returns the
+// transaction's time.
+func fence(ctx context.Context, tx pgx.Tx, b sink.Batch) (at time.Time, err error) {
+	var r readings
+	for _, reading := range b.Readings {
+		r.add(reading)
+	}
+	var mine, entered int
+	queued := &pgx.Batch{}
+	queued.Queue(statement("commit_fence"), b.Lease.Dataset, starts(b.Lease.Entries), b.Lease.Epoch).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
+	queued.Queue(statement("commit_readings"), b.Lease.Dataset, b.Lease.Epoch, b.Lease.TTL,
+		r.starts, r.states, r.rows, r.readAt, r.readTo, r.nextReadAt, r.errors).
+		Exec(func(tag pgconn.CommandTag) error { entered = int(tag.RowsAffected()); return nil })
+	queued.Queue(statement("commit_settings")).QueryRow(func(row pgx.Row) error { return row.Scan(&at, nil, nil, nil, nil) })
+	if err := tx.SendBatch(ctx, queued).Close(); err != nil {
+		return at, err
+	}
+	switch {
+	case mine < len(b.Lease.Entries):
+		return at, sink.ErrLeaseLost
+	case entered < len(b.Readings):
+		return at, errors.New("a reading is of a window that the lease does not have")
+	}
+	return at, nil
+}
+
+// readings are the columns of sink.Reading, for unnest.
+type readings struct {
+	starts                     []time.Time
+	states, errors             []string
+	rows                       []int64
+	readAt, readTo, nextReadAt []*time.Time
+}
+
+func (r *readings) add(reading sink.Reading) {
+	r.starts = append(r.starts, reading.Start)
+	r.states = append(r.states, string(reading.State))
+	r.rows = append(r.rows, reading.Rows)
+	r.readAt = append(r.readAt, nullable(reading.ReadAt))
+	r.readTo = append(r.readTo, nullable(reading.ReadTo))
+	r.nextReadAt = append(r.nextReadAt, nullable(reading.NextReadAt))
+	r.errors = append(r.errors, clean(reading.Error))
+}
+
+// conclude keeps the batch's rejects in place of those that are known of its range, and adds to the run.
+func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) error {
+	rejects := map[string]sink.Reject{} // a row that came twice is one
+	for _, r := range b.Rejects {
+		sum := sha256.Sum256([]byte(r.Raw))
+		rejects[hex.EncodeToString(sum[:])] = r
+	}
+	fingerprints := slices.AppendSeq(make([]string, 0, len(rejects)), maps.Keys(rejects))
+	slices.Sort(fingerprints)
+	var windows []time.Time
+	var raw, fields, reasons []string
+	for _, fingerprint := range fingerprints {
+		r := rejects[fingerprint]
+		windows, raw = append(windows, r.WindowStart), append(raw, rawJSON(r.Raw))
+		fields, reasons = append(fields, clean(r.Field)), append(reasons, clean(r.Reason))
+	}
+	queued := &pgx.Batch{}
+	queued.Queue(statement("rejects_forget"), b.Lease.Dataset, b.Range.Start, b.Range.End, fingerprints)
+	if len(rejects) > 0 {
+		queued.Queue(statement("rejects_keep"), b.Lease.Dataset, fingerprints, windows, raw, fields, reasons)
+	}
+	if b.Run != 0 {
+		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,
+			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects))
+	}
+	return tx.SendBatch(ctx, queued).Close()
+}
+
+// done is how many windows the readings end the lease on.
+func done(readings []sink.Reading) (n int) {
+	for _, r := range readings {
+		if r.State != sink.StateRunning {
+			n++
+		}
+	}
+	return n
+}
+
+// clean makes any text one that Postgres takes.
+func clean(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
+}
+
+// rawJSON is a rejected row for a column of type json: as it came when it is JSON, else as a JSON string.
+func rawJSON(raw string) string {
+	if text := strings.ToValidUTF8(raw, "\uFFFD"); json.Valid([]byte(text)) {
+		return text
+	}
+	quoted, _ := json.Marshal(raw) // a string always can be
+	return string(quoted)
+}

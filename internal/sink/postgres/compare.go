@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"samespace-exporter/internal/schema"
+)
+
+const binaryFormat = 1
+
+// compare reads what the table has of the batch and tells how each row differs. A row that stays unseen is
+// most likely new: that is certain only once it is written.
+//
+// The rows of the batch's stretch of time come from one scan of an index, six times cheaper than by their keys.
+// It finds nothing in a stretch that is new to the table, and nearly all in one that is read again. Only the
+// few that it then misses, since their time has changed, are looked up by key.
+func (a *arranged) compare(ctx context.Context, conn *pgconn.PgConn) error {
+	first, last, ok := a.timeRange()
+	if !ok {
+		return a.compareByKey(ctx, conn)
+	}
+	t := a.Columns[a.ColumnIndex(a.TimeField)].Type
+	limit := int64(4*len(a.rows) + 1000) // the time may tell little: a constant, or another than the window's
+	found, err := a.read(ctx, conn, a.readByTime(), []parameter{
+		{wireTypeOf(t).oid, appendValue(nil, t, first)},
+		{wireTypeOf(t).oid, appendValue(nil, t, last)},
+		{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(limit))},
+	})
+	if err != nil {
+		return err
+	}
+	missed, seen := a.count(unseen), int64(len(a.rows))-a.count(unseen)
+	if found == limit || missed > 0 && (missed <= seen || a.count(changed) > 0) {
+		return a.compareByKey(ctx, conn)
+	}
+	return nil
+}
+
+// compareByKey looks up the rows that have not been seen, by their keys.
+func (a *arranged) compareByKey(ctx context.Context, conn *pgconn.PgConn) error {
+	var parameters []parameter
+	for _, k := range a.KeyIndexes() {
+		t := a.Columns[k].Type
+		var values []schema.Value
+		for i, row := range a.rows {
+			if a.verdicts[i] == unseen {
+				values = append(values, row.Values[k])
+			}
+		}
+		if len(values) == 0 {
+			return nil
+		}
+		parameters = append(parameters, parameter{wireTypeOf(t).arrayOID, appendArray(nil, t, values)})
+	}
+	_, err := a.read(ctx, conn, a.readByKey(), parameters)
+	return err
+}
+
+// parameter is a value of a statement, in the binary format.
+type parameter struct {
+	oid   uint32
+	value []byte
+}
+
+// read gives verdicts by what a query finds, and says how many rows that is. It works below pgx's type system: values
+// are compared as they come, and nothing is prepared in the session.
+func (a *arranged) read(ctx context.Context, conn *pgconn.PgConn, query string, parameters []parameter) (found int64, err error) {
+	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
+	for i, p := range parameters {
+		values[i], oids[i] = p.value, p.oid
+	}
+	formats := []int16{binaryFormat}
+	if len(parameters) == 0 {
+		formats = nil
+	}
+	result := conn.ExecParams(ctx, query, values, oids, formats, []int16{binaryFormat})
+	key, compared := a.KeyIndexes(), a.compared()
+	var buf [64]byte
+	more := result.NextRow()
+	failure := a.checkTypes(result.FieldDescriptions())
+	for ; more && failure == nil; more = result.NextRow() {
+		found++
+		failure = a.judge(key, compared, result.Values(), buf[:0])
+	}
+	if _, err := result.Close(); err != nil {
+		return 0, err
+	}
+	return found, failure
+}
+
+// judge compares a row that the table has with the batch's version of it, if there is one.
+func (a *arranged) judge(key []int, compared []schema.Column, fields [][]byte, buf []byte) error {
+	place, ok, err := a.place(key, fields, buf)
+	if err != nil || !ok {
+		return err
+	}
+	row := a.rows[place]
+	a.verdicts[place] = unchanged
+	for i, c := range compared {
+		var v schema.Value
+		switch i - len(row.Values) {
+		case 0:
+			v = schema.TimeValue(row.WindowStart)
+		case 1:
+			v = row.Extra
+		default:
+			v = row.Values[i]
+		}
+		is, err := same(c.Type, fields[i], v)
+		if err != nil {
+			return fmt.Errorf("read column %s of %s: %w", c.Name, a.name(), err)
+		}
+		if !is {
+			a.verdicts[place] = changed
+			return nil
+		}
+	}
+	if deleted := fields[len(compared)]; deleted[0] != 0 {
+		a.verdicts[place] = changed
+	}
+	return nil
+}
+
+// checkTypes makes sure that the table has the types that the values are encoded in: another replica with a
+// newer mapping may have widened a column, and a few types would take the other's bytes for their own.
+func (a *arranged) checkTypes(fields []pgconn.FieldDescription) error {
+	for i, c := range a.compared() {
+		if i < len(fields) && fields[i].DataTypeOID != wireTypeOf(c.Type).oid {
+			return fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
+				"give all replicas the same configuration and restart this one", c.Name, a.name(), wireTypeOf(c.Type).native)
+		}
+	}
+	return nil
+}

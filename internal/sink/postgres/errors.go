@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"samespace-exporter/internal/sink"
+)
+
+// attempts is how often a transaction is tried that the server ends only since another was in its way.
+const attempts = 4
+
+// inTx runs work in a transaction: all of it is kept, or nothing. work may run several times, each time on
+// another connection. The error says what was tried.
+func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {
+	var err error
+	for range attempts {
+		if err = w.tryTx(ctx, work); err == nil || !inTheWay(err) {
+			break
+		}
+	}
+	return classify(ctx, verb, err)
+}
+
+func (w *Warehouse) tryTx(ctx context.Context, work func(tx pgx.Tx) error) error {
+	return w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		err := pgx.BeginFunc(ctx, conn, work)
+		if inTheWay(err) {
+			_ = conn.Conn().Close(ctx) // a kept session can fail again where a new one does not
+		}
+		return err
+	})
+}
+
+// inTheWay reports whether a transaction may succeed when it is tried again at once: deadlock, serialization
+// failure, and what Citus says of a worker that went away.
+func inTheWay(err error) bool {
+	switch sqlState(err) {
+	case "40001", "40P01", "XX000":
+		return true
+	}
+	return false
+}
+
+// classify says what was tried, and makes an UnavailableError of what may succeed later.
+func classify(ctx context.Context, verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", verb, context.Cause(ctx))
+	}
+	if hint := unavailableHint(err); hint != "" {
+		return fmt.Errorf("%s: %w", verb, &sink.UnavailableError{Hint: hint, Err: err})
+	}
+	return fmt.Errorf("%s: %w", verb, err)
+}
+
+func sqlState(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
+}
+
+// unavailableHint is what an operator can do about a warehouse that cannot be used now; "" for other errors.
+func unavailableHint(err error) string {
+	code := sqlState(err)
+	switch {
+	case code == "53100":
+		return "free disk space on the database server"
+	case code == "53300":
+		return "raise the server's max_connections, or lower warehouse.max_connections"
+	case code == "25006":
+		return "the server is read-only: point warehouse.dsn at the primary"
+	case code == "3D000":
+		return "create the database, or mend its name in warehouse.dsn"
+	case code == "55P03":
+		return "a long query or transaction holds a lock on the table: it is tried again"
+	case code == "57014":
+		return "" // cancelled: statement_timeout, or a person
+	case strings.HasPrefix(code, "28"):
+		return "check user and password in warehouse.dsn and warehouse.password, and the server's pg_hba.conf"
+	case strings.HasPrefix(code, "53"):
+		return "the database server is short of memory or disk"
+	case strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"), code == "58030":
+		return "see the database server's log: it is starting, stopping or broken"
+	case code != "":
+		return ""
+	case lostConnection(err):
+		return "check that the database server runs and that warehouse.dsn names its host and port"
+	}
+	return ""
+}
+
+func lostConnection(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, pgconn.ErrConnClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}

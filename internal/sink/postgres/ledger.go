@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Plan enters the windows that are missing in within.
+func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error) {
+	entered := 0
+	err := w.inTx(ctx, "plan windows", func(tx pgx.Tx) error {
+		if known, err := lockDataset(ctx, tx, dataset); err != nil {
+			return err
+		} else if !known {
+			return fmt.Errorf("dataset %s has not been prepared", dataset)
+		}
+		gaps, err := planGaps(ctx, tx, dataset, within)
+		if err != nil {
+			return err
+		}
+		var from, to []time.Time
+		for _, gap := range gaps {
+			for _, piece := range cut(gap) {
+				from, to = append(from, piece.Start), append(to, piece.End)
+			}
+		}
+		if len(from) == 0 {
+			return nil
+		}
+		tag, err := tx.Exec(ctx, statement("plan_enter"), dataset, from, to, now)
+		entered = int(tag.RowsAffected())
+		return err
+	})
+	return entered, err
+}
+
+func lockDataset(ctx context.Context, tx pgx.Tx, dataset string) (known bool, err error) {
+	tag, err := tx.Exec(ctx, statement("lock_dataset"), dataset)
+	return tag.RowsAffected() > 0, err
+}
+
+func planGaps(ctx context.Context, tx pgx.Tx, dataset string, within window.Window) ([]window.Window, error) {
+	rows, err := tx.Query(ctx, statement("plan_gaps"), dataset, within.Start, within.End)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (g window.Window, err error) {
+		err = row.Scan(&g.Start, &g.End)
+		return window.Window{Start: g.Start.UTC(), End: g.End.UTC()}, err
+	})
+}
+
+// Claim leases the next span of due windows.
+func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease, bool, error) {
+	lease := sink.Lease{Dataset: r.Dataset, Owner: r.Owner, TTL: r.TTL}
+	err := w.inTx(ctx, "claim windows", func(tx pgx.Tx) error {
+		lease.Entries = nil
+		if known, err := lockDataset(ctx, tx, r.Dataset); err != nil || !known {
+			return err
+		}
+		span, err := lockSpan(ctx, tx, r)
+		if err != nil || len(span) == 0 {
+			return err
+		}
+		if err := tx.QueryRow(ctx, statement("claim_epoch"), r.Dataset).Scan(&lease.Epoch); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, statement("claim_take"), r.Dataset, starts(span), lease.Epoch, r.Owner, r.TTL); err != nil {
+			return err
+		}
+		lease.Entries = span
+		return nil
+	})
+	return lease, err == nil && len(lease.Entries) > 0, err
+}
+
+// lockSpan chooses the windows to claim and locks them. Only a commit whose lease has ended can be in the way:
+// then it chooses again, without the windows that are locked.
+func lockSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest) ([]sink.Entry, error) {
+	passedOver := []time.Time{}
+	for {
+		chosen, err := chooseSpan(ctx, tx, r, passedOver)
+		if err != nil || len(chosen) == 0 {
+			return nil, err
+		}
+		locked, err := collectEntries(tx.Query(ctx, statement("claim_lock"), r.Dataset, starts(chosen)))
+		if err != nil || slices.Equal(locked, chosen) {
+			return locked, err
+		}
+		for _, start := range starts(chosen) {
+			if !slices.ContainsFunc(locked, func(e sink.Entry) bool { return e.Window.Start.Equal(start) }) {
+				passedOver = append(passedOver, start)
+			}
+		}
+	}
+}
+
+// chooseSpan is the windows that the request would get, in order of time.
+func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver []time.Time) ([]sink.Entry, error) {
+	due, err := collectEntries(tx.Query(ctx, statement("claim_candidates"), r.Dataset, r.Now, r.Edge,
+		nullable(r.Within.Start), nullable(r.Within.End), nullable(r.ReadBefore), passedOver, orderName(r.Order), r.MaxSpan))
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	candidates := adjacent(due, r)
+	if r.Fit == nil {
+		return candidates, nil
+	}
+	span := sink.Lease{Entries: candidates}.Span()
+	near, err := collectEntries(tx.Query(ctx, statement("claim_near"), r.Dataset, span.Start, span.End))
+	if err != nil {
+		return nil, err
+	}
+	n := min(max(r.Fit(candidates, near), 1), len(candidates))
+	if r.Order == sink.NewestFirst {
+		return candidates[len(candidates)-n:], nil
+	}
+	return candidates[:n], nil
+}
+
+func orderName(o sink.Order) string {
+	switch o {
+	case sink.OldestFirst:
+		return "oldest first"
+	case sink.NewestFirst:
+		return "newest first"
+	default:
+		return "live first"
+	}
+}
+
+// adjacent is the unbroken run of due windows from the first one, or to the last one for NewestFirst, that is
+// no longer than the longest span.
+func adjacent(due []sink.Entry, r sink.ClaimRequest) []sink.Entry {
+	if r.Order == sink.NewestFirst {
+		last := len(due) - 1
+		first := last
+		for first > 0 && due[first-1].Window.End.Equal(due[first].Window.Start) &&
+			due[last].Window.End.Sub(due[first-1].Window.Start) <= r.MaxSpan {
+			first--
+		}
+		return due[first:]
+	}
+	end := 1
+	for end < len(due) && due[end-1].Window.End.Equal(due[end].Window.Start) &&
+		due[end].Window.End.Sub(due[0].Window.Start) <= r.MaxSpan {
+		end++
+	}
+	return due[:end]
+}

@@ -1,0 +1,96 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/sink/postgres"
+	"samespace-exporter/internal/sink/sinktest"
+	"samespace-exporter/internal/sink/testdb"
+)
+
+var server testdb.Server
+
+func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
+
+func TestContract(t *testing.T) {
+	dsn := server.Database(t) // one for all, emptied after each: making one takes ten times as long
+	sinktest.Exercise(t, func(t *testing.T) sinktest.Harness {
+		query := connect(t, dsn)
+		t.Cleanup(func() {
+			const empty = `DROP SCHEMA IF EXISTS samespace CASCADE; DELETE FROM exporter.datasets; DELETE FROM exporter.windows;
+				DELETE FROM exporter.runs; DELETE FROM exporter.rejects; DELETE FROM exporter.fields`
+			if _, err := texts(context.WithoutCancel(t.Context()), query, empty); err != nil {
+				t.Error(err)
+			}
+		})
+		w := open(t, dsn)
+		if err := w.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return sinktest.Harness{
+			Warehouse: w,
+			Second:    func() sinktest.Warehouse { return open(t, dsn) },
+			Unmigrated: func() (first, second sinktest.Warehouse) {
+				dsn := server.Database(t)
+				return open(t, dsn), open(t, dsn)
+			},
+			Query: func(ctx context.Context, statement string) ([][]string, error) { return texts(ctx, query, statement) },
+			Table: func(name string) string { return pgx.Identifier{"samespace", name}.Sanitize() },
+			Own:   func(name string) string { return "exporter." + name },
+			Comment: func(table, column string) string {
+				comment := ""
+				const statement = `SELECT coalesce(CASE WHEN $2 = '' THEN obj_description(c.oid) ELSE
+					(SELECT col_description(c.oid, attnum) FROM pg_attribute WHERE attrelid = c.oid AND attname = $2) END, '')
+					FROM pg_class AS c WHERE c.oid = $1::regclass`
+				if err := query.QueryRow(t.Context(), statement, "samespace."+table, column).Scan(&comment); err != nil {
+					t.Error(err)
+				}
+				return comment
+			},
+		}
+	})
+}
+
+// open makes a warehouse that is closed before its database is dropped.
+func open(t *testing.T, dsn string) *postgres.Warehouse {
+	t.Helper()
+	w, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// texts is the rows of a query, every cell as Postgres writes it.
+func texts(ctx context.Context, conn *pgx.Conn, statement string) ([][]string, error) {
+	results, err := conn.PgConn().Exec(ctx, statement).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var all [][]string
+	for _, row := range results[len(results)-1].Rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			if cells[i] = "NULL"; cell != nil {
+				cells[i] = string(cell)
+			}
+		}
+		all = append(all, cells)
+	}
+	return all, nil
+}

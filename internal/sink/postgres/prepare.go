@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+var errNoCitus = errors.New("warehouse.distribute is set, but the database has no Citus: run CREATE EXTENSION citus, or set it to false")
+
+// Prepare makes the report table, or what it lacks, and enters the dataset. Processes that start at once wait
+// for each other.
+func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
+	err = w.inTx(ctx, "prepare "+d.Name, func(tx pgx.Tx) error {
+		if err := takeLock(ctx, tx, prepareLock); err != nil {
+			return err
+		}
+		statements, created, err := w.changes(ctx, tx, d.Table)
+		if err != nil {
+			return err
+		}
+		if err := w.alter(ctx, tx, statements); err != nil {
+			return err
+		}
+		prepared = sink.Prepared{Changes: statements, Created: created}
+		return w.enter(ctx, tx, d, created)
+	})
+	if err != nil {
+		return sink.Prepared{}, err
+	}
+	if len(prepared.Changes) > 0 {
+		w.pool.Reset() // sessions remember descriptions of the table as it was
+	}
+	return prepared, nil
+}
+
+// Preview is the statements that Prepare would run. It changes nothing.
+func (w *Warehouse) Preview(ctx context.Context, t schema.Table) (statements []string, err error) {
+	err = w.inTx(ctx, "preview changes", func(tx pgx.Tx) error {
+		statements, _, err = w.changes(ctx, tx, t)
+		return err
+	})
+	return statements, err
+}
+
+// changes are the statements that make the table what it should be; created says whether it is not there.
+func (w *Warehouse) changes(ctx context.Context, tx pgx.Tx, table schema.Table) (statements []string, created bool, err error) {
+	t := w.target(table)
+	have, err := existing(ctx, tx, t)
+	if err != nil {
+		return nil, false, err
+	}
+	if have == nil {
+		if exists, err := schemaExists(ctx, tx, w.schema); err != nil {
+			return nil, false, err
+		} else if !exists {
+			statements = append(statements, createSchema(w.schema))
+		}
+	}
+	changes, err := schema.Plan(table, have, dialect{w.schema})
+	if err != nil {
+		return nil, false, err
+	}
+	for _, c := range changes {
+		statements = append(statements, t.render(c))
+		if c.Kind == schema.CreateTable && w.distribute && len(t.Key) > 0 {
+			statements = append(statements, t.distribute())
+		}
+	}
+	return statements, have == nil, nil
+}
+
+// existing is the table as it is; nil when it is not there.
+func existing(ctx context.Context, tx pgx.Tx, t target) (*schema.Existing, error) {
+	var have schema.Existing
+	var oid uint32
+	err := tx.QueryRow(ctx, statement("existing_table"), t.schemaName, t.Name).
+		Scan(&oid, &have.Comment, &have.Key, &have.Indexed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, statement("existing_columns"), oid)
+	if err != nil {
+		return nil, err
+	}
+	have.Columns, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schema.ExistingColumn])
+	return &have, err
+}
+
+// alter runs the statements, none of which waits long for a lock: whoever waits for a table makes all wait
+// that come later.
+func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	if err := w.checkCitus(ctx, tx); err != nil {
+		return err
+	}
+	timeout := strconv.FormatInt(w.lockTimeout.Milliseconds(), 10)
+	if _, err := tx.Exec(ctx, statement("lock_timeout"), timeout); err != nil {
+		return err
+	}
+	for _, s := range statements {
+		if _, err := tx.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	_, err := tx.Exec(ctx, statement("lock_timeout"), "0")
+	return err
+}
+
+// checkCitus makes sure that tables can be distributed where they are to be.
+func (w *Warehouse) checkCitus(ctx context.Context, tx pgx.Tx) error {
+	var version string
+	if !w.distribute {
+		return nil
+	}
+	err := tx.QueryRow(ctx, statement("citus_version")).Scan(&version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errNoCitus
+	}
+	return err
+}
+
+// enter keeps the dataset and its fields, and what that means for its ledger.
+func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) error {
+	reread := append([]time.Duration{}, d.Reread...)
+	var moved, restated bool
+	err := tx.QueryRow(ctx, statement("dataset_before"), d.Name, w.schema, d.Table.Name, reread).Scan(&moved, &restated)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if _, err := tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
+		return err
+	}
+	if err := w.enterFields(ctx, tx, d); err != nil {
+		return err
+	}
+	switch {
+	case created || moved: // what the ledger says is of another table
+		_, err := tx.Exec(ctx, statement("windows_forget"), d.Name)
+		return err
+	case restated:
+		_, err := tx.Exec(ctx, statement("windows_reread"), d.Name)
+		return err
+	}
+	return nil
+}
+
+// enterFields keeps the data dictionary. Fields that are as they were are not written.
+func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
+	var names, ids, titles, types []string
+	for _, c := range slices.Concat(d.Table.Columns, d.Table.OwnColumns()) {
+		names, ids = append(names, c.Name), append(ids, clean(c.ID))
+		titles, types = append(titles, clean(c.Title)), append(types, c.Type.String())
+	}
+	queued := &pgx.Batch{}
+	queued.Queue(statement("fields_forget"), d.Name, names)
+	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types)
+	return tx.SendBatch(ctx, queued).Close()
+}

@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/sink"
+)
+
+// BeginRun enters a run.
+func (w *Warehouse) BeginRun(ctx context.Context, r sink.Run) (id sink.RunID, err error) {
+	err = w.inTx(ctx, "begin run", func(tx pgx.Tx) error {
+		id, err = enterRun(ctx, tx, r)
+		return err
+	})
+	return id, err
+}
+
+func enterRun(ctx context.Context, tx pgx.Tx, r sink.Run) (id sink.RunID, err error) {
+	err = tx.QueryRow(ctx, statement("run_begin"), r.Dataset, r.Kind, r.StartedAt,
+		nullable(r.Range.Start), nullable(r.Range.End), r.OpenEnded).Scan(&id)
+	return id, err
+}
+
+// EndRun keeps when and how a run ended, and how far its dataset is now.
+func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
+	return w.inTx(ctx, "end run", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement("run_end"), r.ID, nullable(r.EndedAt), r.Outcome)
+		return err
+	})
+}
+
+// Status is what the warehouse knows of every dataset.
+func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.DatasetStatus, err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, w.pool, snapshot, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement("status"), now)
+		if err != nil {
+			return err
+		}
+		if all, err = pgx.CollectRows(rows, scanStatus); err != nil {
+			return err
+		}
+		ids := make([]int64, len(all))
+		for i, s := range all {
+			ids[i] = int64(s.LastRun.ID)
+		}
+		runs, err := collectRuns(tx.Query(ctx, statement("status_runs"), ids))
+		for i := range all {
+			for _, run := range runs {
+				if run.ID == all[i].LastRun.ID {
+					all[i].LastRun = run
+				}
+			}
+		}
+		return err
+	})
+	return all, classify(ctx, "read status", err)
+}
+
+func scanStatus(row pgx.CollectableRow) (s sink.DatasetStatus, err error) {
+	var through, lastReadAt *time.Time
+	err = row.Scan(&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed,
+		&s.Error, &s.Rejects, &lastReadAt, &s.LastRun.ID)
+	s.Through, s.LastReadAt = instant(through), instant(lastReadAt)
+	return s, err
+}
+
+func collectRuns(rows pgx.Rows, err error) ([]sink.Run, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r sink.Run, err error) {
+		var startedAt, endedAt, rangeStart, rangeEnd *time.Time
+		err = row.Scan(&r.ID, &r.Dataset, &r.Kind, &startedAt, &endedAt, &rangeStart, &rangeEnd, &r.OpenEnded,
+			&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Outcome)
+		r.StartedAt, r.EndedAt = instant(startedAt), instant(endedAt)
+		r.Range.Start, r.Range.End = instant(rangeStart), instant(rangeEnd)
+		return r, err
+	})
+}

@@ -1,0 +1,17 @@
+-- Locks the windows in order of time, as every write to them does. One under lease stays with its holder; its mark
+-- stands against a read that has begun already.
+WITH marked AS (
+    SELECT start_at
+    FROM exporter.windows
+    WHERE dataset = $1 AND start_at >= $2 AND start_at < $3
+    ORDER BY start_at
+    FOR UPDATE
+)
+UPDATE exporter.windows AS w
+SET state = CASE WHEN w.lease_until > clock_timestamp() THEN w.state ELSE 'due' END,
+    next_read_at = $4,
+    marked_at = $4,
+    attempts = 0,
+    read_to = CASE WHEN w.read_to >= w.end_at THEN w.read_to END
+FROM marked
+WHERE w.dataset = $1 AND w.start_at = marked.start_at

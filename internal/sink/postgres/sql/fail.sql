@@ -1,0 +1,14 @@
+-- As renew.sql, but the windows have failed: $4 is why, $5 when they are to be read next.
+WITH mine AS (
+    SELECT start_at
+    FROM exporter.windows
+    WHERE dataset = $1 AND start_at = ANY ($2) AND epoch = $3
+    ORDER BY start_at
+    FOR UPDATE
+), failed AS (
+    UPDATE exporter.windows AS w
+    SET state = 'failed', attempts = w.attempts + 1, error = $4, next_read_at = $5, lease_owner = NULL, lease_until = NULL
+    FROM mine
+    WHERE w.dataset = $1 AND w.start_at = mine.start_at AND w.state = 'running'
+)
+SELECT count(*) FROM mine
