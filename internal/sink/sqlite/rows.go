@@ -235,11 +235,7 @@ func (s rowset) update(ctx context.Context, tx *sql.Tx, rows [][]any, now any) e
 	}
 	defer func() { _ = update.Close() }()
 	for _, row := range rows {
-		args := append(slices.Clone(row), now)
-		for _, place := range s.shape.key {
-			args = append(args, row[place])
-		}
-		if _, err := update.ExecContext(ctx, args...); err != nil {
+		if _, err := update.ExecContext(ctx, append(slices.Clone(row), now)...); err != nil {
 			return err
 		}
 	}

@@ -52,17 +52,19 @@ func (s shape) existing(keys int) string {
 		strings.Join(columns, ", "), tuples(keys, len(s.key)+1), s.table, strings.Join(on, " AND "))
 }
 
-// update takes the values of columns, _exported_at and the key.
+// update takes the values of columns and _exported_at, by number: the key's are what it looks for.
 func (s shape) update() string {
 	var set, where []string
 	for i := range s.columns {
-		set = append(set, s.name(i)+" = ?")
+		equals := fmt.Sprintf("%s = ?%d", s.name(i), i+1)
+		if slices.Contains(s.key, i) {
+			where = append(where, equals)
+		} else {
+			set = append(set, equals)
+		}
 	}
-	for _, place := range s.key {
-		where = append(where, s.name(place)+" = ?")
-	}
-	return fmt.Sprintf("UPDATE %s SET %s, %s = ? WHERE %s",
-		s.table, strings.Join(set, ", "), quote(schema.ExportedAtColumn), strings.Join(where, " AND "))
+	return fmt.Sprintf("UPDATE %s SET %s, %s = ?%d WHERE %s",
+		s.table, strings.Join(set, ", "), quote(schema.ExportedAtColumn), len(s.columns)+1, strings.Join(where, " AND "))
 }
 
 // between takes the least and the greatest value of the key's first column.
