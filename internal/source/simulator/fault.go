@@ -91,7 +91,7 @@ func NullData() Fault {
 		if len(x.calls) > 0 {
 			name = x.calls[0].field.Alias
 		}
-		x.reply = respond([]byte(fmt.Sprintf(`{%q:null}`, name)), nil)
+		x.reply = respond(fmt.Appendf(nil, `{%q:null}`, name), nil)
 	}}
 }
 

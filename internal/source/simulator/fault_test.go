@@ -181,16 +181,16 @@ func TestFaultsOfRows(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		fault simulator.Fault
-		check func(t *testing.T, sent, true string) // of an altered row
+		check func(t *testing.T, sent, want string) // of an altered row
 	}{
 		{"wrong types", simulator.WrongTypes(metric("duration_s"), metric("started_at")), func(t *testing.T, sent, _ string) {
 			if cell(t, sent, "duration_s") != `"n/a"` || cell(t, sent, "started_at") != `{"unexpected":true}` {
 				t.Errorf("row %s", sent)
 			}
 		}},
-		{"NUL", simulator.NUL(metric("direction"), metric("duration_s")), func(t *testing.T, sent, true string) {
-			if sent != strings.Replace(true, `"`+metric("direction")+`":`+cell(t, true, "direction"),
-				`"`+metric("direction")+`":`+strings.TrimSuffix(cell(t, true, "direction"), `"`)+`\u0000"`, 1) {
+		{"NUL", simulator.NUL(metric("direction"), metric("duration_s")), func(t *testing.T, sent, want string) {
+			if sent != strings.Replace(want, `"`+metric("direction")+`":`+cell(t, want, "direction"),
+				`"`+metric("direction")+`":`+strings.TrimSuffix(cell(t, want, "direction"), `"`)+`\u0000"`, 1) {
 				t.Errorf("row %s", sent)
 			}
 		}},

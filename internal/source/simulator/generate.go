@@ -60,7 +60,7 @@ const (
 )
 
 // draw is a random number of the row that depends on what it is for alone.
-func (r *row) draw(what uint64) uint64 { return mix(r.hash + what*0x9e3779b97f4a7c15) }
+func (r *row) draw(what uint64) uint64 { return mix(r.hash + what) }
 
 // below is a draw from [0, n).
 func (r *row) below(what uint64, n int64) int64 { return int64(r.draw(what) % uint64(n)) }

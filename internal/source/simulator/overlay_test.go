@@ -49,8 +49,13 @@ func TestInsertedRowsWaitForTheClock(t *testing.T) {
 	c := at()
 	a := serve(t, c, 0)
 	start := c.now.Add(-time.Hour)
-	if _, err := a.Insert(simulator.Calls().ID, start, nil); err != nil {
-		t.Fatal(err)
+	for _, at := range []time.Time{start, c.now.Add(48 * time.Hour)} {
+		if _, err := a.Insert(simulator.Calls().ID, at, nil); err != nil {
+			t.Fatal(err)
+		}
+		if rows := a.truth(at, at.Add(time.Minute)); len(rows) != 1 {
+			t.Errorf("the inserted row is not seen: %s", rows)
+		}
 	}
 	c.now = c.now.Add(-time.Minute)
 	if rows := a.truth(start, start.Add(time.Minute)); len(rows) != 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -90,7 +91,7 @@ func (a arguments) span(s *stream, now time.Time) (from, to int64, err error) {
 		}
 	}
 	if !a.StartTime.set && !a.EndTime.set {
-		start, end := timeRange(a.TimeRange, now.In(zone))
+		start, end := timeRange(strings.ToUpper(a.TimeRange), now.In(zone)) // as the coercion takes any case
 		return start.UnixMilli(), end.UnixMilli(), nil
 	}
 	from, to = s.Since.UnixMilli(), now.Add(time.Minute).Truncate(time.Minute).UnixMilli()
