@@ -146,8 +146,10 @@ func (s *stream) regular(bucket int32) int {
 }
 
 // count is how many computed rows start in the bucket, arrived or not.
-func (s *stream) count(bucket int32) int {
-	n := s.regular(bucket)
+func (s *stream) count(bucket int32) int { return s.regular(bucket) + s.burst(bucket) }
+
+// burst is how many of them belong to bursts.
+func (s *stream) burst(bucket int32) (n int) {
 	for _, burst := range s.bursts[bucket] {
 		n += burst.Rows
 	}
@@ -158,7 +160,7 @@ func (s *stream) count(bucket int32) int {
 // and those of the overlay.
 func (s *stream) rows(bucket int32, into []row) []row {
 	regular, first := s.regular(bucket), len(into)
-	for place := range int32(s.count(bucket)) {
+	for place := range int32(regular + s.burst(bucket)) {
 		if !s.overlay.isRemoved(bucket, place) {
 			into = append(into, s.row(bucket, place, regular))
 		}
