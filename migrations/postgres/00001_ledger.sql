@@ -38,7 +38,6 @@ CREATE TABLE exporter.windows (
     read_at      timestamptz,
     read_to      timestamptz,
     next_read_at timestamptz,
-    marked_at    timestamptz,
     lease_owner  text,
     lease_until  timestamptz,
     epoch        bigint NOT NULL DEFAULT 0,
@@ -58,7 +57,6 @@ COMMENT ON COLUMN exporter.windows.error IS 'Error of the last failed read';
 COMMENT ON COLUMN exporter.windows.read_at IS 'When the last good read began; null: never';
 COMMENT ON COLUMN exporter.windows.read_to IS 'Up to where the window has been read; null: never';
 COMMENT ON COLUMN exporter.windows.next_read_at IS 'When it is to be read next; null: never again';
-COMMENT ON COLUMN exporter.windows.marked_at IS 'When a backfill last asked for it: a read that began before does not count for it';
 COMMENT ON COLUMN exporter.windows.lease_owner IS 'The process that is reading it';
 COMMENT ON COLUMN exporter.windows.lease_until IS 'When that process loses its right to it, by this server''s clock';
 COMMENT ON COLUMN exporter.windows.epoch IS 'Epoch of the last lease: a commit under an older one is refused';

@@ -86,7 +86,7 @@ func (t target) distribute() string {
 func quoteText(text string) string {
 	quoted := "'" + strings.ReplaceAll(clean(text), "'", "''") + "'"
 	if strings.Contains(text, `\`) {
-		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+		return "E" + strings.ReplaceAll(quoted, `\`, `\\`)
 	}
 	return quoted
 }

@@ -1,4 +1,4 @@
-package postgres_test
+package postgres
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"samespace-exporter/internal/sink/postgres"
 	"samespace-exporter/internal/sink/sinktest"
 	"samespace-exporter/internal/sink/testdb"
 )
@@ -17,9 +16,13 @@ var server testdb.Server
 func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
 
 func TestContract(t *testing.T) {
-	dsn := server.Database(t) // one for all, emptied after each: making one takes ten times as long
+	// One database and its sessions for all, emptied after each: making them anew takes most of the time.
+	dsn := server.Database(t)
+	query, w := connect(t, dsn), open(t, dsn)
+	if err := w.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	sinktest.Exercise(t, func(t *testing.T) sinktest.Harness {
-		query := connect(t, dsn)
 		t.Cleanup(func() {
 			const empty = `DROP SCHEMA IF EXISTS samespace CASCADE; DELETE FROM exporter.datasets; DELETE FROM exporter.windows;
 				DELETE FROM exporter.runs; DELETE FROM exporter.rejects; DELETE FROM exporter.fields`
@@ -27,10 +30,6 @@ func TestContract(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		w := open(t, dsn)
-		if err := w.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		return sinktest.Harness{
 			Warehouse: w,
 			Second:    func() sinktest.Warehouse { return open(t, dsn) },
@@ -56,9 +55,9 @@ func TestContract(t *testing.T) {
 }
 
 // open makes a warehouse that is closed before its database is dropped.
-func open(t *testing.T, dsn string) *postgres.Warehouse {
+func open(t *testing.T, dsn string) *Warehouse {
 	t.Helper()
-	w, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
+	w, err := Open(t.Context(), Options{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 var errNoCitus = errors.New("warehouse.distribute is set, but the database has no Citus: run CREATE EXTENSION citus, or set it to false")
 
 // Prepare makes the report table, or what it lacks, and enters the dataset. Processes that start at once wait
-// for each other.
+// for each other. Sessions need no reset: they remember descriptions of the exporter's own tables only.
 func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
 	err = w.inTx(ctx, "prepare "+d.Name, func(tx pgx.Tx) error {
 		if err := takeLock(ctx, tx, prepareLock); err != nil {
@@ -35,9 +35,6 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 	})
 	if err != nil {
 		return sink.Prepared{}, err
-	}
-	if len(prepared.Changes) > 0 {
-		w.pool.Reset() // sessions remember descriptions of the table as it was
 	}
 	return prepared, nil
 }

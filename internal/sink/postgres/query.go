@@ -7,32 +7,22 @@ import (
 )
 
 // Query runs a reading statement and returns its rows as text, as psql would show them; NULL is "NULL".
-func (w *Warehouse) Query(ctx context.Context, sql string) (header []string, rows [][]string, err error) {
+func (w *Warehouse) Query(ctx context.Context, statement string) (header []string, rows [][]string, err error) {
 	err = pgx.BeginTxFunc(ctx, w.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		// The simple protocol sends every type as text.
-		result, err := tx.Query(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			return err
+		result := tx.Conn().PgConn().ExecParams(ctx, statement, nil, nil, nil, nil).Read()
+		for _, field := range result.FieldDescriptions {
+			header = append(header, field.Name)
 		}
-		defer result.Close()
-		for _, column := range result.FieldDescriptions() {
-			header = append(header, column.Name)
-		}
-		for result.Next() {
-			var row []string
-			for _, cell := range result.RawValues() {
-				if cell == nil {
-					row = append(row, "NULL")
-					continue
+		for _, values := range result.Rows {
+			row := make([]string, len(values))
+			for i, value := range values {
+				if row[i] = "NULL"; value != nil {
+					row[i] = string(value)
 				}
-				row = append(row, string(cell))
 			}
 			rows = append(rows, row)
 		}
-		return result.Err()
+		return result.Err
 	})
-	if err != nil {
-		return nil, nil, classify(ctx, "query", err)
-	}
-	return header, rows, nil
+	return header, rows, classify(ctx, "query", err)
 }

@@ -1,5 +1,5 @@
--- Locks the windows in order of time, as every write to them does. One under lease stays with its holder; its mark
--- stands against a read that has begun already.
+-- Locks the windows in order of time, as every write to them does. One under lease stays with its holder, but
+-- what it has begun to read does not count: see commit_readings.sql.
 WITH marked AS (
     SELECT start_at
     FROM exporter.windows
@@ -10,7 +10,6 @@ WITH marked AS (
 UPDATE exporter.windows AS w
 SET state = CASE WHEN w.lease_until > clock_timestamp() THEN w.state ELSE 'due' END,
     next_read_at = $4,
-    marked_at = $4,
     attempts = 0,
     read_to = CASE WHEN w.read_to >= w.end_at THEN w.read_to END
 FROM marked

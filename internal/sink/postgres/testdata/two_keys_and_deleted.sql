@@ -1,0 +1,79 @@
+CREATE TABLE "odd ""schema"""."Calls" (
+    "call_id" text,
+    "started_at" timestamp with time zone,
+    "a ""quoted"" name" numeric NOT NULL,
+    "day" date NOT NULL,
+    "tags" jsonb,
+    "_window_start" timestamp with time zone NOT NULL,
+    "_exported_at" timestamp with time zone NOT NULL,
+    "_extra" jsonb,
+    "_deleted_at" timestamp with time zone,
+    PRIMARY KEY ("a ""quoted"" name", "day")
+);
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."call_id" IS 'Call ID (5ef594e0eba06ff9adbcfc07)';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."started_at" IS E'The call''s "start" \\ time (5e6f5fc04767c68072ee031c)';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."a ""quoted"" name" IS 'x';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."day" IS 'd';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."tags" IS 't';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."_window_start" IS 'Start of the window that the row falls in';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."_exported_at" IS 'When this version of the row was written';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."_extra" IS 'Values that the mapping does not name, by metric id';
+
+COMMENT ON COLUMN "odd ""schema"""."Calls"."_deleted_at" IS 'When the row was found gone from the source';
+
+ALTER TABLE "odd ""schema"""."Calls" ADD COLUMN "a ""quoted"" name" numeric;
+
+ALTER TABLE "odd ""schema"""."Calls" ALTER COLUMN "a ""quoted"" name" TYPE numeric;
+
+SELECT create_distributed_table('"odd ""schema"""."Calls"', 'a "quoted" name');
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", t."_deleted_at" IS NOT NULL
+FROM unnest($1, $2) AS k (k1, k2)
+JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = k.k1 AND t."day" = k.k2;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+LIMIT 0;
+
+COPY "odd ""schema"""."Calls" ("call_id", "started_at", "a ""quoted"" name", "day", "tags", "_window_start", "_exported_at", "_extra") FROM STDIN (FORMAT binary);
+
+CREATE TEMPORARY TABLE pg_temp.exporter_stage (
+    "call_id" text,
+    "started_at" timestamp with time zone,
+    "a ""quoted"" name" numeric,
+    "day" date,
+    "tags" jsonb,
+    "_window_start" timestamp with time zone,
+    "_exported_at" timestamp with time zone,
+    "_extra" jsonb,
+    "_place" bigint
+) ON COMMIT DROP;
+
+COPY pg_temp.exporter_stage ("call_id", "started_at", "a ""quoted"" name", "day", "tags", "_window_start", "_exported_at", "_extra", "_place") FROM STDIN (FORMAT binary);
+
+WITH written AS (
+    INSERT INTO "odd ""schema"""."Calls" AS t ("call_id", "started_at", "a ""quoted"" name", "day", "tags", "_window_start", "_exported_at", "_extra")
+    SELECT "call_id", "started_at", "a ""quoted"" name", "day", "tags", "_window_start", "_exported_at", "_extra"
+    FROM pg_temp.exporter_stage
+    ORDER BY "_place"
+    ON CONFLICT ("a ""quoted"" name", "day") DO UPDATE SET
+        "call_id" = excluded."call_id",
+        "started_at" = excluded."started_at",
+        "tags" = excluded."tags",
+        "_window_start" = excluded."_window_start",
+        "_exported_at" = excluded."_exported_at",
+        "_extra" = excluded."_extra",
+        "_deleted_at" = NULL
+    WHERE (t."call_id", t."started_at", t."tags", t."_window_start", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_window_start", excluded."_extra")
+        OR t."_deleted_at" IS NOT NULL
+    RETURNING 1
+)
+SELECT count(*) FROM written;
