@@ -127,7 +127,8 @@ func testBackfillRemaining(b bench) {
 		return r
 	}
 	equal(b, "at first", remaining(), sink.Remaining{Total: 5, Left: 5})
-	b.commit(read(b.claim(within(hours(0, 1))), clock(10, 0), time.Time{}))
+	b.commit(read(b.claim(within(hours(0, 1))), clock(10, 0), clock(10, 0)))
+	b.claim(within(hours(0, 1))) // a re-read: it is none of those left
 	b.noError(b.Fail(b.t.Context(), b.claim(within(hours(1, 2))), sink.Failure{Error: "x", NextReadAt: clock(11, 0)}))
 	unstable := read(b.claim(within(hours(2, 3))), clock(10, 1), clock(11, 0))
 	unstable.Readings[0].State, unstable.Readings[0].ReadTo, unstable.Readings[0].Error = sink.StateUnstable, time.Time{}, "rows moved"

@@ -227,8 +227,10 @@ func testCommitAgain(b bench) {
 	b.planned(0, 1)
 	batch := read(b.claim(anything(1)), clock(1, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 1))
 	equal(b, "first", b.commit(batch), sink.Counts{Inserted: 1})
+	settled := b.entry(0)
+	equal(b, "state", settled.State, sink.StateRead)
 	equal(b, "second", b.commit(batch), sink.Counts{Unchanged: 1})
-	equal(b, "next read at", b.entry(0).NextReadAt, clock(9, 0))
+	equal(b, "entry", b.entry(0), settled)
 }
 
 func testCommitRun(b bench) {

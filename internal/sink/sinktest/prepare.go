@@ -193,12 +193,14 @@ func testPrepareRenamed(b bench) {
 }
 
 func testPrepareReread(b bench) {
-	b.planned(0, 4)
+	b.planned(0, 5)
 	b.settled(hours(0, 1), time.Time{})
 	b.settled(hours(1, 2), clock(3, 0))
-	l := b.claim(within(hours(2, 3)))
-	b.noError(b.Fail(b.t.Context(), l, sink.Failure{Error: "x", NextReadAt: clock(4, 0)}))
-	unread := b.ledger()[2:]
+	b.settled(hours(4, 5), clock(5, 0)) // and then failed to be read again
+	for _, failed := range []window.Window{hours(2, 3), hours(4, 5)} {
+		b.noError(b.Fail(b.t.Context(), b.claim(within(failed)), sink.Failure{Error: "x", NextReadAt: clock(6, 0)}))
+	}
+	others := b.ledger()[2:]
 	d := callsDataset()
 	d.Reread = window.Reread{100 * time.Hour}
 	b.prepare(d)
@@ -206,7 +208,7 @@ func testPrepareReread(b bench) {
 	equal(b, "state", b.entry(0).State, sink.StateRead)
 	equal(b, "due before", b.entry(1).NextReadAt, clock(102, 0))
 	for i, e := range b.ledger()[2:] {
-		equal(b, "not read to its end", e, unread[i])
+		equal(b, "neither read nor final", e, others[i])
 	}
 	d.Reread = nil
 	b.prepare(d)

@@ -14,6 +14,7 @@ func statusTests() []exercise {
 		{"through in parts", testStatusThroughPartly},
 		{"through a moved since", testStatusThroughSince},
 		{"counts", testStatusCounts},
+		{"the live edge is due as it moves", testStatusLiveEdge},
 		{"runs", testStatusRuns},
 	}
 }
@@ -136,6 +137,15 @@ func testStatusCounts(b bench) {
 	b.expireLeases()
 	want.Running = 0
 	equal(b, "without leases", b.statusAt(clock(21, 0)), want)
+}
+
+func testStatusLiveEdge(b bench) {
+	b.planned(0, 1)
+	part := read(b.claim(within(hours(0, 1))), clock(0, 30), clock(0, 30))
+	part.Readings[0].ReadTo = clock(0, 30)
+	b.commit(part)
+	equal(b, "at once", b.statusAt(clock(0, 30)).Due, 0)
+	equal(b, "a minute later", b.statusAt(clock(0, 31)).Due, 1)
 }
 
 func testStatusRuns(b bench) {

@@ -19,7 +19,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if len(b.Lease.Entries) == 0 {
 		return sink.Counts{}, errors.New("commit: the lease has no windows")
 	}
-	now := stamp(time.Now())
+	now := stamp(time.Now()) // the database's clock is this machine's
 	rows := encode(b.Table, b.Rows)
 	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"pgregory.net/rapid"
 
 	"samespace-exporter/internal/schema"
@@ -334,4 +335,22 @@ func TestShapesAsSQL(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("the SQL differs from %s (UPDATE_GOLDEN=1 writes it anew):\n%s", golden, got)
 	}
+}
+
+// goose does not keep two processes from doing the same migration: the lock beside the file does.
+func TestMigrateWaitsItsTurn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.db")
+	w := opened(t, path)
+	other := flock.New(path + ".migrate.lock")
+	noError(t, other.Lock())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := w.Migrate(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beside another: %v, want that it waits", err)
+	}
+	if n := count(t, w.reader, `SELECT count(*) FROM sqlite_schema`); n != 0 {
+		t.Errorf("made %d tables and indexes out of turn", n)
+	}
+	noError(t, other.Unlock())
+	noError(t, w.Migrate(t.Context()))
 }
