@@ -40,6 +40,14 @@ func (w *Warehouse) Check(ctx context.Context) (line string, err error) {
 					"(grant it CREATE on the database, or CREATE and USAGE on the schema): %w", name, database, err)
 			}
 		}
+		var closed string
+		if err := tx.QueryRow(ctx, statement("check_rights")).Scan(&closed); err != nil {
+			return err
+		}
+		if closed != "" {
+			return fmt.Errorf("the role cannot read and write the exporter's own tables %s: "+
+				"grant it SELECT, INSERT, UPDATE and DELETE on all tables in schema exporter", closed)
+		}
 		line = fmt.Sprintf("PostgreSQL %s%s, database %s, schema %s: can create and write", version, citus, database, w.schema)
 		return errUndo
 	})

@@ -79,6 +79,7 @@ func TestACommitInFlightBeyondItsLeaseCannotBeTakenOver(t *testing.T) {
 	}()
 	w.awaitLockWaits(1) // it is behind its fence
 
+	w.noError(w.Renew(t.Context(), lease)) // does not wait for the commit either
 	other, ok, err := w.claim(window.Window{Start: at(0), End: at(120)})
 	w.noError(err)
 	if !ok || !other.Span().Start.Equal(at(60)) {

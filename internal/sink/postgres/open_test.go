@@ -152,13 +152,16 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	if !strings.HasPrefix(line, "PostgreSQL ") || !strings.HasSuffix(line, ", schema samespace: can create and write") {
 		t.Error(line)
 	}
-	w.exec(`CREATE ROLE "` + w.conn.Config().Database + `" LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA exporter, samespace TO "` + w.conn.Config().Database + `"`)
-	t.Cleanup(func() {
-		w.exec(`DROP OWNED BY "` + w.conn.Config().Database + `"; DROP ROLE "` + w.conn.Config().Database + `"`)
-	})
-	config := w.conn.Config()
+	config := w.conn.Config() // roles are of the server: this one is called as the database
+	role := `"` + config.Database + `"`
+	w.exec(`CREATE ROLE ` + role + ` LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA exporter, samespace TO ` + role)
+	t.Cleanup(func() { w.exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role) })
 	reader := strings.Replace(w.dsn, config.User+":"+config.Password, config.Database+":reader", 1)
 	if line, err = open(t, reader).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "grant it CREATE") {
+		t.Errorf("%s, %v", line, err)
+	}
+	w.exec(`GRANT CREATE ON SCHEMA exporter, samespace TO ` + role)
+	if line, err = open(t, reader).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "datasets, fields") {
 		t.Errorf("%s, %v", line, err)
 	}
 }

@@ -122,8 +122,8 @@ func (w world) cell(sql string) string {
 func (w world) awaitLockWaits(n int) {
 	w.t.Helper()
 	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-	for w.cell(waiting) != fmt.Sprint(n) {
-		if w.t.Context().Err() != nil {
+	for began := time.Now(); w.cell(waiting) != fmt.Sprint(n); {
+		if time.Since(began) > 20*time.Second {
 			w.t.Fatalf("no %d sessions wait for a lock", n)
 		}
 	}

@@ -34,31 +34,38 @@ func startOnMachine() (dsn string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	// The port is free when it is picked; another process can still take it before Postgres does.
+	for range 3 {
+		if dsn, stop, err = run(bin, account); err == nil {
+			return dsn, stop, nil
+		}
+	}
+	return "", nil, err
+}
+
+// run makes a server in a new directory and starts it. stop ends it and removes the directory.
+func run(bin string, account *syscall.Credential) (dsn string, stop func(), err error) {
 	// Short, and not below the test's own directory: a socket's path has at most 107 bytes.
 	dir, err := os.MkdirTemp("/tmp", "pg")
 	if err != nil {
 		return "", nil, err
 	}
-	remove := func() { _ = os.RemoveAll(dir) }
 	password := rand.Text()
 	if err := initialise(bin, dir, password, account); err != nil {
-		remove()
+		_ = os.RemoveAll(dir)
 		return "", nil, err
 	}
-	// The port is free when it is picked; another process can still take it before Postgres does.
-	for range 3 {
-		var p *process
-		if p, err = launch(bin, dir, account); err != nil {
-			continue
-		}
-		dsn = fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
-		if err = p.awaitReady(dsn); err == nil {
-			return dsn, func() { p.stop(); remove() }, nil
-		}
-		p.stop()
+	p, err := launch(bin, dir, account)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return "", nil, err
 	}
-	remove()
-	return "", nil, err
+	dsn = fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
+	if err := p.awaitReady(dsn); err != nil {
+		p.stop()
+		return "", nil, err
+	}
+	return dsn, p.stop, nil
 }
 
 // binaries is the directory that holds initdb and postgres: PATH's, else the newest that Debian installed.
@@ -131,13 +138,17 @@ type process struct {
 	exited  chan struct{}
 }
 
+// keeper runs Postgres until it is told to quit, and then removes the directory $0: it outlives a test process
+// that is killed.
+const keeper = `trap : QUIT; "$@" & wait $!; kill -QUIT $! && wait $!; rm -rf "$0"`
+
 func launch(bin, dir string, account *syscall.Credential) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{port: port, exited: make(chan struct{})}
-	p.command = exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
+	p.command = exec.Command("sh", "-c", keeper, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
 		"-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=200", "-c", "shared_buffers=64MB")
@@ -146,7 +157,7 @@ func launch(bin, dir string, account *syscall.Credential) (*process, error) {
 
 	started := make(chan error)
 	go func() {
-		// Postgres dies with the thread that started it: this one, which lasts until Postgres has ended.
+		// The keeper is told to quit when the thread ends that started it: this one, which lasts until it has.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.command.Start()

@@ -1,4 +1,6 @@
--- As renew.sql, but the windows have failed: $4 is why, $5 when they are to be read next.
+-- The lease's windows that are still running have failed: $4 is why, $5 when they are to be read next. Locks the
+-- windows in order of time, as every write to them does that waits; the caller rolls back unless it counts all of
+-- them as still of the lease's epoch.
 WITH mine AS (
     SELECT start_at
     FROM exporter.windows

@@ -1,4 +1,4 @@
--- As renew.sql, but the windows are given back in the states $4 that they had. A claim leaves next_read_at alone, so
+-- As fail.sql, but the windows are given back in the states $4 that they had. A claim leaves next_read_at alone, so
 -- they are due at once.
 WITH mine AS (
     SELECT start_at
