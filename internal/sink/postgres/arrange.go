@@ -57,12 +57,19 @@ func arrange(t target, rows []sink.Row) *arranged {
 	return a
 }
 
-// compareKeys is the same order for every commit; that it is not SQL's does not matter.
+// compareKeys is the same order for every commit; that it is not SQL's does not matter. NULL, which the table
+// refuses, is like no other value.
 func compareKeys(key []int, x, y sink.Row) int {
 	for _, k := range key {
 		a, b := x.Values[k], y.Values[k]
-		if c := cmp.Or(strings.Compare(a.Str(), b.Str()), cmp.Compare(a.Int(), b.Int())); c != 0 {
-			return c
+		switch {
+		case a == b:
+		case a.IsNull():
+			return -1
+		case b.IsNull():
+			return 1
+		default:
+			return cmp.Or(strings.Compare(a.Str(), b.Str()), cmp.Compare(a.Int(), b.Int()))
 		}
 	}
 	return 0

@@ -170,6 +170,15 @@ func TestTheKeysIndexIsUsed(t *testing.T) {
 	explain(two, two.readByKey(), text, number)
 }
 
+func TestARowWithoutAKeyIsNotTakenForAnother(t *testing.T) {
+	w := newWorld(t)
+	missing := row("", 1, 1)
+	missing.Values[0] = schema.Value{}
+	if _, err := w.Commit(t.Context(), batch(w.lease(0), []sink.Row{missing, row("", 1, 1)})); err == nil {
+		t.Error("a row without a key was dropped")
+	}
+}
+
 func TestRejectsAreKeptWhateverTheyAre(t *testing.T) {
 	w := newWorld(t)
 	b := batch(w.lease(0), nil)
