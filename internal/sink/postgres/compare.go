@@ -102,13 +102,8 @@ func (a *arranged) judge(key []int, compared []schema.Column, fields [][]byte, b
 	row := a.rows[place]
 	a.verdicts[place] = unchanged
 	for i, c := range compared {
-		var v schema.Value
-		switch i - len(row.Values) {
-		case 0:
-			v = schema.TimeValue(row.WindowStart)
-		case 1:
-			v = row.Extra
-		default:
+		v := row.Extra
+		if i < len(row.Values) {
 			v = row.Values[i]
 		}
 		is, err := same(c.Type, fields[i], v)

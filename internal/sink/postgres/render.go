@@ -52,9 +52,10 @@ func names(columns []schema.Column) []string {
 	return all
 }
 
-// compared are the columns by which a row is told to have changed: those that are written, but for when.
+// compared are the columns by which a row is told to have changed: the mapped ones and the extra values. The window
+// is none, since that of a row without a time depends on how it was read.
 func (t target) compared() []schema.Column {
-	return slices.DeleteFunc(t.written(), func(c schema.Column) bool { return c.Name == schema.ExportedAtColumn })
+	return append(slices.Clone(t.Columns), schema.Column{Name: schema.ExtraColumn, Type: schema.JSON})
 }
 
 // selectRows is the start of a read of what the table has: the compared columns, and whether the row is

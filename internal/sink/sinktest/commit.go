@@ -16,6 +16,7 @@ func commitTests() []exercise {
 		{"the last of the duplicates counts", testCommitDuplicates},
 		{"composite keys", testCommitCompositeKey},
 		{"extra values and the window", testCommitOwnColumns},
+		{"the same row in another window", testCommitOtherWindow},
 		{"a deleted row that is back", testCommitUndeleted},
 		{"many rows", testCommitMany},
 		{"without a key", testCommitKeyless},
@@ -131,8 +132,43 @@ func testCommitOwnColumns(b bench) {
 	equal(b, "without extra values", b.store(row), sink.Counts{Updated: 1})
 	equal(b, "extra", own()[1], "NULL")
 	row.WindowStart = clock(1, 0)
-	equal(b, "in another window", b.store(row), sink.Counts{Updated: 1})
-	equal(b, "window", b.instant(own()[0]), clock(1, 0))
+	equal(b, "in another window", b.store(row), sink.Counts{Unchanged: 1})
+	equal(b, "window", b.instant(own()[0]), clock(0, 0))
+}
+
+// A row without a time is in the window of the span that it was read in: to read it again in another one is no change.
+func testCommitOtherWindow(b bench) {
+	d := callsDataset()
+	d.Table.MarksDeleted = true
+	b.prepare(d)
+	b.plan(hours(0, 2), clock(0, 0))
+	table := b.Table(calls)
+	timeless := call("a", clock(0, 5), "Asha", 1)
+	timeless.Values[d.Table.ColumnIndex("started_at")] = schema.Value{}
+	rows := []sink.Row{timeless, call("b", clock(0, 5), "Bala", 1)}
+	store := func(hour int) sink.Counts {
+		for i := range rows {
+			rows[i].WindowStart = clock(hour, 0)
+		}
+		batch := read(b.claim(anything(2)), clock(2, 0), clock(2, 0), rows...)
+		batch.Table = d.Table
+		return b.commit(batch)
+	}
+	windows := func(want ...time.Time) {
+		b.t.Helper()
+		for i, cells := range b.query(`SELECT _window_start FROM ` + table + ` ORDER BY call_id`) {
+			equal(b, "window", b.instant(cells[0]), want[i])
+		}
+	}
+	store(0)
+	equal(b, "in another window", store(1), sink.Counts{Unchanged: 2})
+	windows(clock(0, 0), clock(0, 0))
+	rows[1] = call("b", clock(0, 5), "Bala", 2)
+	equal(b, "one has changed", store(1), sink.Counts{Updated: 1, Unchanged: 1})
+	windows(clock(0, 0), clock(1, 0))
+	b.query(`UPDATE ` + table + ` SET _deleted_at = '2026-03-02T00:00:00.000000Z' WHERE call_id = 'a'`)
+	equal(b, "one is back", store(1), sink.Counts{Updated: 1, Unchanged: 1})
+	windows(clock(1, 0), clock(1, 0))
 }
 
 func testCommitUndeleted(b bench) {

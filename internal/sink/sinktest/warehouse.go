@@ -62,8 +62,10 @@ type Warehouse interface {
 	// window is due at the mark's time whatever the reading says, and its ReadTo is forgotten unless that is
 	// its end.
 	//
-	// A row is unchanged when its mapped values, _extra and _window_start are what the table has and it is not
-	// marked as deleted. A table without a key is appended to. Rejects of a dataset with the same Raw are one.
+	// A row is unchanged when its mapped values and _extra are what the table has and it is not marked as
+	// deleted. Its _window_start does not count, since for rows without a time it is that of the span they were
+	// read in: it is written with the row when the row is written for another reason. A table without a key is
+	// appended to. Rejects of a dataset with the same Raw are one.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error

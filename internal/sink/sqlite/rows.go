@@ -34,8 +34,8 @@ func encode(t schema.Table, rows []sink.Row) rowset {
 		for c, column := range t.Columns {
 			r[c] = stored(column.Type, row.Values[c])
 		}
-		r[len(t.Columns)] = stamp(row.WindowStart)
-		r[len(t.Columns)+1] = stored(schema.JSON, row.Extra)
+		r[len(t.Columns)] = stored(schema.JSON, row.Extra)
+		r[width-1] = stamp(row.WindowStart)
 		s.rows = append(s.rows, r) // _deleted_at, where there is one, is NULL: the row is there
 	}
 	if len(s.shape.key) > 0 {
@@ -129,7 +129,7 @@ func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, er
 
 // split tells the rows that the table does not have, and those that it has otherwise.
 func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, err error) {
-	if any, err := s.anyExisting(ctx, tx); err != nil || !any {
+	if found, err := s.anyExisting(ctx, tx); err != nil || !found {
 		return s.rows, nil, err
 	}
 	rest := s.rows
@@ -139,7 +139,7 @@ func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, 
 		found := make([]bool, len(chunk))
 		err := s.existing(ctx, tx, chunk, func(n int, is []any) {
 			found[n] = true
-			if !slices.EqualFunc(chunk[n], is, same) {
+			if !slices.EqualFunc(chunk[n][:len(is)], is, same) {
 				changed = append(changed, chunk[n])
 			}
 		})
@@ -179,7 +179,8 @@ func (s rowset) existing(ctx context.Context, tx *sql.Tx, rows [][]any, found fu
 			args = append(args, row[place])
 		}
 	}
-	is, to := make([]any, len(s.shape.columns)), make([]any, len(s.shape.columns)+1)
+	is := make([]any, s.shape.compared())
+	to := make([]any, len(is)+1)
 	var n int
 	to[0] = &n
 	for i := range is {

@@ -11,19 +11,24 @@ import (
 // shape is the SQL that a table's mapping shapes. All of it is built here.
 type shape struct {
 	table   string
-	columns []schema.Column // those that are compared: the mapped ones, then the exporter's own
+	columns []schema.Column // the mapped ones, then the exporter's own but _exported_at; _window_start is the last
 	key     []int           // places of the key's columns in columns
 }
 
 func shapeOf(t schema.Table) shape {
 	s := shape{table: quote(t.Name), columns: slices.Clone(t.Columns), key: t.KeyIndexes()}
 	for _, own := range t.OwnColumns() {
-		if own.Name != schema.ExportedAtColumn {
+		if own.Name != schema.ExportedAtColumn && own.Name != schema.WindowStartColumn {
 			s.columns = append(s.columns, own)
 		}
 	}
+	s.columns = append(s.columns, schema.Column{Name: schema.WindowStartColumn, Type: schema.Timestamptz})
 	return s
 }
+
+// compared is how many of the columns, from the first, tell whether a row has changed: all but the window, since
+// that of a row without a time depends on how it was read.
+func (s shape) compared() int { return len(s.columns) - 1 }
 
 func (s shape) name(place int) string { return quote(s.columns[place].Name) }
 
@@ -37,11 +42,11 @@ func (s shape) insert(rows int) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), tuples(rows, len(names)))
 }
 
-// existing takes keys times a number and the key's values, and returns the number and the columns of every
-// row that has one of the keys. The plus keeps the driver from making times of text by the declared type.
+// existing takes keys times a number and the key's values, and returns the number and the compared columns
+// of every row that has one of the keys. The plus keeps the driver from making times of text by the declared type.
 func (s shape) existing(keys int) string {
 	columns := []string{"k.column1"}
-	for i := range s.columns {
+	for i := range s.compared() {
 		columns = append(columns, "+t."+s.name(i))
 	}
 	var on []string

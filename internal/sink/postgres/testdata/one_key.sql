@@ -36,16 +36,16 @@ ALTER TABLE "samespace"."calls" ALTER COLUMN "a ""quoted"" name" TYPE numeric;
 
 SELECT create_distributed_table('"samespace"."calls"', 'call_id');
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
 FROM "samespace"."calls" AS t
 WHERE t."started_at" >= $1 AND t."started_at" <= $2
 LIMIT $3;
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
 FROM "samespace"."calls" AS t
 WHERE t."call_id" = ANY ($1);
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
 FROM "samespace"."calls" AS t
 LIMIT 0;
 
@@ -78,7 +78,7 @@ WITH written AS (
         "_window_start" = excluded."_window_start",
         "_exported_at" = excluded."_exported_at",
         "_extra" = excluded."_extra"
-    WHERE (t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra") IS DISTINCT FROM (excluded."started_at", excluded."a ""quoted"" name", excluded."day", excluded."tags", excluded."_window_start", excluded."_extra")
+    WHERE (t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra") IS DISTINCT FROM (excluded."started_at", excluded."a ""quoted"" name", excluded."day", excluded."tags", excluded."_extra")
     RETURNING 1
 )
 SELECT count(*) FROM written;

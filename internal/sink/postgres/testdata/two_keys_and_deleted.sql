@@ -35,11 +35,11 @@ ALTER TABLE "odd ""schema"""."Calls" ALTER COLUMN "a ""quoted"" name" TYPE numer
 
 SELECT create_distributed_table('"odd ""schema"""."Calls"', 'a "quoted" name');
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", t."_deleted_at" IS NOT NULL
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
 FROM unnest($1, $2) AS k (k1, k2)
 JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = k.k1 AND t."day" = k.k2;
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_extra", t."_deleted_at" IS NOT NULL
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
 FROM "odd ""schema"""."Calls" AS t
 LIMIT 0;
 
@@ -72,7 +72,7 @@ WITH written AS (
         "_exported_at" = excluded."_exported_at",
         "_extra" = excluded."_extra",
         "_deleted_at" = NULL
-    WHERE (t."call_id", t."started_at", t."tags", t."_window_start", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_window_start", excluded."_extra")
+    WHERE (t."call_id", t."started_at", t."tags", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_extra")
         OR t."_deleted_at" IS NOT NULL
     RETURNING 1
 )

@@ -15,10 +15,10 @@ ALTER TABLE "notes" ADD COLUMN "ex""tra" JSON TEXT;
 
 CREATE INDEX "notes_at_idx" ON "notes" ("at");
 
-INSERT INTO "notes" ("id", "at", "note", "amount", "score", "_window_start", "_extra", "_deleted_at", "_exported_at") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO "notes" ("id", "at", "note", "amount", "score", "_extra", "_deleted_at", "_window_start", "_exported_at") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
-SELECT k.column1, +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_window_start", +t."_extra", +t."_deleted_at" FROM (VALUES (?, ?, ?), (?, ?, ?)) AS k CROSS JOIN "notes" AS t ON t."id" = k.column2 AND t."note" = k.column3;
+SELECT k.column1, +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_extra", +t."_deleted_at" FROM (VALUES (?, ?, ?), (?, ?, ?)) AS k CROSS JOIN "notes" AS t ON t."id" = k.column2 AND t."note" = k.column3;
 
-UPDATE "notes" SET "at" = ?2, "amount" = ?4, "score" = ?5, "_window_start" = ?6, "_extra" = ?7, "_deleted_at" = ?8, "_exported_at" = ?9 WHERE "id" = ?1 AND "note" = ?3;
+UPDATE "notes" SET "at" = ?2, "amount" = ?4, "score" = ?5, "_extra" = ?6, "_deleted_at" = ?7, "_window_start" = ?8, "_exported_at" = ?9 WHERE "id" = ?1 AND "note" = ?3;
 
 SELECT EXISTS (SELECT 1 FROM "notes" WHERE "id" BETWEEN ? AND ?);
