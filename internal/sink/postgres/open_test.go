@@ -119,11 +119,8 @@ func TestDDLDoesNotWaitLongForALock(t *testing.T) {
 		t.Error(hint)
 	}
 	w.exec(`COMMIT`)
-	preview, err := w.Preview(t.Context(), d.Table)
-	w.noError(err)
 	prepared, err := w.Prepare(t.Context(), d)
 	w.noError(err)
-	w.equal("changes as previewed", strings.Join(prepared.Changes, ";"), strings.Join(preview, ";"))
 	w.equal("changes", prepared.Changes[0], `ALTER TABLE "samespace"."calls" ADD COLUMN "more" text`)
 }
 

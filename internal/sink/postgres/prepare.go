@@ -39,15 +39,6 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 	return prepared, nil
 }
 
-// Preview is the statements that Prepare would run. It changes nothing.
-func (w *Warehouse) Preview(ctx context.Context, t schema.Table) (statements []string, err error) {
-	err = w.inTx(ctx, "preview changes", func(tx pgx.Tx) error {
-		statements, _, err = w.changes(ctx, tx, t)
-		return err
-	})
-	return statements, err
-}
-
 // changes are the statements that make the table what it should be; created says whether it is not there.
 func (w *Warehouse) changes(ctx context.Context, tx pgx.Tx, table schema.Table) (statements []string, created bool, err error) {
 	t := w.target(table)
