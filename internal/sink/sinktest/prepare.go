@@ -157,6 +157,7 @@ func testPrepareDictionary(b bench) {
 func testPrepareDropped(b bench) {
 	b.planned(0, 3)
 	b.settled(hours(0, 2), time.Time{})
+	b.ended()
 	held := b.claim(anything(3))
 	b.query(`DROP TABLE ` + b.Table(calls))
 	equal(b, "created", b.prepare(callsDataset()).Created, true)
@@ -165,6 +166,25 @@ func testPrepareDropped(b bench) {
 		b.t.Errorf("renew: %v, want that a lease from before is lost", err)
 	}
 	equal(b, "claimed", starts(b.claim(anything(3)).Entries), "00 01 02")
+}
+
+// ended is a run that has ended, so that through is kept with the dataset.
+func (b bench) ended() {
+	b.t.Helper()
+	run := sink.Run{Dataset: calls, Kind: sink.RunOnce, StartedAt: clock(5, 0)}
+	var err error
+	run.ID, err = b.BeginRun(b.t.Context(), run)
+	b.noError(err)
+	run.EndedAt, run.Outcome = clock(6, 0), "done"
+	b.noError(b.EndRun(b.t.Context(), run))
+	if through := b.kept(); through == "NULL" {
+		b.t.Error("through is not kept")
+	}
+}
+
+func (b bench) kept() string {
+	b.t.Helper()
+	return b.cell(`SELECT through FROM ` + b.Own("datasets") + ` WHERE name = 'calls'`)
 }
 
 // allReset checks that the ledger holds three windows as if they had never been read, due whatever the time.
@@ -178,6 +198,7 @@ func (b bench) allReset() {
 		equal(b, "entry", e, sink.Entry{Window: hours(i, i+1), State: sink.StateDue})
 	}
 	equal(b, "through", b.status().Through, time.Time{})
+	equal(b, "through, as it was kept", b.kept(), "NULL")
 }
 
 func testPrepareRenamed(b bench) {
@@ -186,6 +207,7 @@ func testPrepareRenamed(b bench) {
 	b.prepare(other)
 	b.planned(0, 3)
 	b.settled(hours(0, 3), time.Time{})
+	b.ended()
 	d := callsDataset()
 	d.Table.Name = "shared" // which is there, but has no rows of this dataset
 	equal(b, "created", b.prepare(d).Created, false)

@@ -2,8 +2,8 @@
 //
 // Names of the exporter's own columns are a contract too, since people query them:
 //
-//	datasets  name, kind, table_name, config_hash, and as of the end of the run that ended last: through,
-//	          last_run, last_run_at
+//	datasets  name, kind, table_name, config_hash, and as of the end of the run that ended last: through (null
+//	          again once Prepare has made all due), last_run, last_run_at
 //	through   (a view) dataset, through: as of now
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
 //	          lease_owner, lease_until, epoch

@@ -171,10 +171,10 @@ func rereadText(r window.Reread) string {
 // resetLedger makes the dataset's windows as if they had never been read.
 func resetLedger(ctx context.Context, tx *sql.Tx, dataset string) error {
 	var epoch int64
-	if err := tx.QueryRowContext(ctx, statement("next_epoch"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
+	if err := tx.QueryRowContext(ctx, statement("dataset_reset"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
 		return fmt.Errorf("reset ledger: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, statement("dataset_reset"), sql.Named("dataset", dataset), sql.Named("epoch", epoch)); err != nil {
+	if _, err := tx.ExecContext(ctx, statement("windows_reset"), sql.Named("dataset", dataset), sql.Named("epoch", epoch)); err != nil {
 		return fmt.Errorf("reset ledger: %w", err)
 	}
 	return nil

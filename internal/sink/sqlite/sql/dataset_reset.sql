@@ -1,14 +1,2 @@
--- As if never read, due whatever the time; a lease from before has another epoch.
-UPDATE exporter_windows
-SET state        = 'due',
-    "rows"       = 0,
-    reads        = 0,
-    attempts     = 0,
-    error        = '',
-    read_at      = NULL,
-    read_to      = NULL,
-    next_read_at = start_at,
-    lease_owner  = NULL,
-    lease_until  = NULL,
-    epoch        = :epoch
-WHERE dataset = :dataset
+-- A new epoch, and nothing is complete any more.
+UPDATE exporter_datasets SET epoch = epoch + 1, through = NULL WHERE name = :dataset RETURNING epoch
