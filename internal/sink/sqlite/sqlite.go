@@ -133,8 +133,8 @@ func (w *Warehouse) write(ctx context.Context, what string, do func(tx *sql.Tx) 
 	if err != nil {
 		return w.explain(ctx, what, err)
 	}
+	defer func() { _ = tx.Rollback() }() // deferred: a panic in do must not keep the only connection; nothing, once it is committed
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // the transaction may have ended with ctx; the first error is the one to tell
 		return w.explain(ctx, what, err)
 	}
 	if err := tx.Commit(); err != nil {
