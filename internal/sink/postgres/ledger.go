@@ -14,8 +14,9 @@ import (
 
 // Plan enters the windows that are missing in within.
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error) {
-	entered := 0
+	var entered int
 	err := w.inTx(ctx, "plan windows", func(tx pgx.Tx) error {
+		entered = 0 // of an earlier attempt
 		if known, err := lockDataset(ctx, tx, dataset); err != nil {
 			return err
 		} else if !known {
