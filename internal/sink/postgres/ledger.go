@@ -110,7 +110,7 @@ func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver 
 	if err != nil || len(due) == 0 {
 		return nil, err
 	}
-	candidates := adjacent(due, r)
+	candidates := r.Candidates(due)
 	if r.Fit == nil {
 		return candidates, nil
 	}
@@ -119,11 +119,7 @@ func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver 
 	if err != nil {
 		return nil, err
 	}
-	n := min(max(r.Fit(candidates, near), 1), len(candidates))
-	if r.Order == sink.NewestFirst {
-		return candidates[len(candidates)-n:], nil
-	}
-	return candidates[:n], nil
+	return r.Fitting(candidates, near), nil
 }
 
 func orderName(o sink.Order) string {
@@ -135,24 +131,4 @@ func orderName(o sink.Order) string {
 	default:
 		return "live first"
 	}
-}
-
-// adjacent is the unbroken run of due windows from the first one, or to the last one for NewestFirst, that is
-// no longer than the longest span.
-func adjacent(due []sink.Entry, r sink.ClaimRequest) []sink.Entry {
-	if r.Order == sink.NewestFirst {
-		last := len(due) - 1
-		first := last
-		for first > 0 && due[first-1].Window.End.Equal(due[first].Window.Start) &&
-			due[last].Window.End.Sub(due[first-1].Window.Start) <= r.MaxSpan {
-			first--
-		}
-		return due[first:]
-	}
-	end := 1
-	for end < len(due) && due[end-1].Window.End.Equal(due[end].Window.Start) &&
-		due[end].Window.End.Sub(due[0].Window.Start) <= r.MaxSpan {
-		end++
-	}
-	return due[:end]
 }

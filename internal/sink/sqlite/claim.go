@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -26,7 +25,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Leas
 			return err
 		}
 		candidates, err := findCandidates(ctx, tx, r, seed)
-		if err != nil {
+		if err != nil || len(candidates) == 0 { // the clock was set back, so that a lease lasts again
 			return err
 		}
 		entries, err := fit(ctx, tx, r, candidates)
@@ -71,39 +70,24 @@ func findSeed(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest) (seed window
 	return seed, row.Scan(at(&seed.Start), at(&seed.End))
 }
 
-// findCandidates finds the due windows that adjoin the seed: those after it, or before it when the newest go
-// first. They come in order of time.
+// findCandidates finds the due windows that adjoin the seed: those after it, or before it when the newest go first.
 func findCandidates(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, seed window.Window) ([]sink.Entry, error) {
-	backward := r.Order == sink.NewestFirst
 	name, limit := "claim_onward", seed.Start.Add(r.MaxSpan)
-	if backward {
+	if r.Order == sink.NewestFirst {
 		name, limit = "claim_backward", seed.End.Add(-r.MaxSpan)
 	}
-	var candidates []sink.Entry
-	broken := false
+	var due []sink.Entry
 	rows, err := tx.QueryContext(ctx, statement("claim_due")+statement(name),
 		append(dueArgs(r), sql.Named("seed", stamp(seed.Start)), sql.Named("limit", stamp(limit)))...)
 	err = each(rows, err, func() error {
 		e, err := scanEntry(rows)
-		if err != nil || broken {
-			return err
-		}
-		if n := len(candidates); n > 0 {
-			first, second := candidates[n-1], e
-			if backward {
-				first, second = e, first
-			}
-			if broken = !first.Window.End.Equal(second.Window.Start); broken {
-				return nil
-			}
-		}
-		candidates = append(candidates, e)
-		return nil
+		due = append(due, e)
+		return err
 	})
-	if backward {
-		slices.Reverse(candidates)
+	if err != nil {
+		return nil, err
 	}
-	return candidates, err
+	return r.Candidates(due), nil
 }
 
 func scanEntry(rows *sql.Rows) (e sink.Entry, err error) {
@@ -129,11 +113,7 @@ func fit(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, candidates []sink
 	if err != nil {
 		return nil, err
 	}
-	n := min(max(r.Fit(candidates, near), 1), len(candidates))
-	if r.Order == sink.NewestFirst {
-		return candidates[len(candidates)-n:], nil
-	}
-	return candidates[:n], nil
+	return r.Fitting(candidates, near), nil
 }
 
 // enterLease writes the lease into the ledger, under an epoch that no lease of the dataset had before.

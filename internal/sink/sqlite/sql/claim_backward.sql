@@ -1,4 +1,4 @@
 SELECT *
 FROM due
 WHERE start_at <= :seed AND (start_at = :seed OR start_at >= :limit)
-ORDER BY start_at DESC
+ORDER BY start_at

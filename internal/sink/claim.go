@@ -1,0 +1,33 @@
+package sink
+
+// Candidates are the unbroken run of due windows that the request may get: no longer than MaxSpan, from the first of
+// them on, or for NewestFirst up to the last. due is in order of time.
+func (r ClaimRequest) Candidates(due []Entry) []Entry {
+	if len(due) == 0 {
+		return nil
+	}
+	adjoin := func(i, j int) bool { return due[i].Window.End.Equal(due[j].Window.Start) }
+	fits := func(first, last int) bool { return due[last].Window.End.Sub(due[first].Window.Start) <= r.MaxSpan }
+	if r.Order == NewestFirst {
+		last := len(due) - 1
+		first := last
+		for first > 0 && adjoin(first-1, first) && fits(first-1, last) {
+			first--
+		}
+		return due[first:]
+	}
+	last := 0
+	for last+1 < len(due) && adjoin(last, last+1) && fits(0, last+1) {
+		last++
+	}
+	return due[:last+1]
+}
+
+// Fitting are those of the candidates that the request wants by its Fit, which must be set.
+func (r ClaimRequest) Fitting(candidates, near []Entry) []Entry {
+	n := min(max(r.Fit(candidates, near), 1), len(candidates))
+	if r.Order == NewestFirst {
+		return candidates[len(candidates)-n:]
+	}
+	return candidates[:n]
+}
