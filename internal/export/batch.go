@@ -28,17 +28,31 @@ func (e *MappingError) Error() string {
 
 func (e *MappingError) Unwrap() error { return e.First }
 
-// mapRows makes a batch of what was read of a stretch: typed rows, each with its window, and the rejects.
-func (s *span) mapRows(stretch window.Window, reading source.Reading) (batch *sink.Batch, replaced int, err error) {
-	mapper := s.Dataset.Mapper
-	batch = &sink.Batch{
-		Lease: s.held.remaining(), Table: mapper.Table(), Range: stretch, Run: s.run.ID,
-		RowsRead: int64(len(reading.Rows)), Rows: make([]sink.Row, 0, len(reading.Rows)),
+// mapped is what was read of a stretch: typed rows, each with its window, and the rejects.
+type mapped struct {
+	batch    *sink.Batch
+	places   []int // of each row: its window in the lease; -1 when it is a neighbour's or was counted before
+	requests int
+	waited   time.Duration
+	replaced int    // NUL characters that became U+FFFD
+	unstable string // why it never held still; else ""
+}
+
+// mapRows makes a batch of what was read of a stretch. With a *disorderError the batch is made as well.
+func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, error) {
+	m := mapped{
+		requests: reading.Requests, waited: reading.Waited,
+		batch: &sink.Batch{
+			Table: s.Dataset.Mapper.Table(), Range: stretch, Run: s.run.ID, RowsRead: int64(len(reading.Rows)),
+			Rows: make([]sink.Row, 0, len(reading.Rows)),
+		},
 	}
-	place := s.placer(batch.Table, stretch)
+	s.observe(Event{Step: StepRead, Span: stretch, Rows: len(reading.Rows), Requests: reading.Requests, Waited: reading.Waited})
+	place := s.placer(m.batch.Table, stretch)
+	order := newOrder(s.Dataset, reading.Pages)
 	var first *schema.RejectError
-	for _, raw := range reading.Rows {
-		row, err := mapper.Map(raw)
+	for i, raw := range reading.Rows {
+		row, err := s.Dataset.Mapper.Map(raw)
 		var reject *schema.RejectError
 		switch {
 		case err == nil:
@@ -46,46 +60,56 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (batch *si
 			if first == nil {
 				first = reject
 			}
-			batch.Rejects = append(batch.Rejects, sink.Reject{
+			m.batch.Rejects = append(m.batch.Rejects, sink.Reject{
 				WindowStart: s.tallies[s.at(stretch.Start)].Window.Start, Raw: raw, Field: reject.Field, Reason: reject.Reason,
 			})
 			continue
 		default:
-			return nil, 0, fmt.Errorf("map row: %w", err)
+			return mapped{}, fmt.Errorf("map row: %w", err)
 		}
-		replaced += row.Replaced
-		if start, ok := place(row); ok {
-			batch.Rows = append(batch.Rows, sink.Row{Row: row, WindowStart: start})
+		order.see(i, row)
+		m.replaced += row.Replaced
+		if start, at, ok := place(row); ok {
+			m.batch.Rows = append(m.batch.Rows, sink.Row{Row: row, WindowStart: start})
+			m.places = append(m.places, at)
 		}
 	}
-	if len(batch.Rejects) == len(reading.Rows) && first != nil &&
-		(len(reading.Rows) >= minAllRejected || !s.mapped) {
-		return nil, 0, &MappingError{Rows: len(reading.Rows), First: first}
+	if len(m.batch.Rejects) == len(reading.Rows) && first != nil && (len(reading.Rows) >= minAllRejected || !s.mapped) {
+		return mapped{}, &MappingError{Rows: len(reading.Rows), First: first}
 	}
-	s.mapped = s.mapped || len(batch.Rows) > 0
-	return batch, replaced, nil
+	s.mapped = s.mapped || len(m.batch.Rows) > 0
+	return m, order.err()
 }
 
-// placer tells the window that a row falls in, by its time, and counts it there. ok is false for a row that
-// belongs to a neighbour and has no key by which to tell it from that neighbour's.
-func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row) (start time.Time, ok bool) {
+// placer tells the window that a row falls in by its time, and where in the lease that window is (-1: the row
+// is not one of the stretch, or was counted by an earlier read). ok is false for a row that belongs to a
+// neighbour and has no key by which to tell it from that neighbour's.
+func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row) (start time.Time, at int, ok bool) {
 	field := table.ColumnIndex(table.TimeField)
 	keyed := len(table.Key) > 0
 	first := s.at(stretch.Start)
-	return func(row schema.Row) (time.Time, bool) {
+	return func(row schema.Row) (time.Time, int, bool) {
 		if field < 0 || row.Values[field].IsNull() {
-			s.tallies[first].rows++
-			return s.tallies[first].Window.Start, true
+			return s.tallies[first].Window.Start, first, true
 		}
-		at := s.instant(table.Columns[field].Type, row.Values[field])
-		if !stretch.Contains(at) {
-			return s.Dataset.Grid.At(at).Start, keyed
+		instant := s.instant(table.Columns[field].Type, row.Values[field])
+		if !stretch.Contains(instant) {
+			return s.Dataset.Grid.At(instant).Start, -1, keyed
 		}
-		t := &s.tallies[s.at(at)]
-		if !at.Before(t.from) {
-			t.rows++
+		at := s.at(instant)
+		if t := s.tallies[at]; instant.Before(t.from) {
+			return t.Window.Start, -1, true
 		}
-		return t.Window.Start, true
+		return s.tallies[at].Window.Start, at, true
+	}
+}
+
+// count adds what was read to the windows' tallies.
+func (s *span) count(m mapped) {
+	for _, at := range m.places {
+		if at >= 0 {
+			s.tallies[at].rows++
+		}
 	}
 }
 
@@ -99,7 +123,7 @@ func (s *span) instant(t schema.Type, v schema.Value) time.Time {
 	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), s.Dataset.Grid.Location())
 }
 
-// at is the place of the window that holds t, which must lie within the lease's span.
+// at is the place in the lease of the window that holds t, which must lie within the lease's span.
 func (s *span) at(t time.Time) int {
 	after := sort.Search(len(s.tallies), func(i int) bool { return s.tallies[i].Window.Start.After(t) })
 	return max(0, after-1)

@@ -62,7 +62,7 @@ func TestFitSpanFillsQuietHistory(t *testing.T) {
 func TestFitSpanFollowsTheTimeOfDay(t *testing.T) {
 	near := hours(monday, 8*24, true, office)
 	night := monday.AddDate(0, 0, 8).Add(18 * time.Hour)
-	// 14 quiet hours, then five busy ones fill four fifths of 20,000.
+	// 14 quiet hours, then five busy ones fill what is to be filled of 20,000.
 	if got := fitSpan(hours(night, 100, false, nil), near, 20000, false); got != (fit{19, false}) {
 		t.Errorf("from the evening: got %+v, want 19 hours", got)
 	}

@@ -54,10 +54,17 @@ func newSpan(p *passage, h *held) *span {
 	for _, entry := range h.remaining().Entries {
 		s.tallies = append(s.tallies, tally{Entry: entry, from: entry.Window.Start})
 	}
-	if first := &s.tallies[0]; !first.ReadTo.IsZero() && !first.Complete() {
+	if first := &s.tallies[0]; !first.ReadTo.IsZero() && !first.Complete() && !s.rereadDue(first.Entry) {
 		first.from, first.rows = first.ReadTo, first.Rows
 	}
 	return s
+}
+
+// rereadDue reports whether a partly read window is so long past that it is to be read again anyway: then it
+// is read whole, and its first re-read is done with.
+func (s *span) rereadDue(e sink.Entry) bool {
+	first, ok := s.Dataset.Reread.Next(e.Window.End, e.Window.End)
+	return ok && !first.After(s.now)
 }
 
 // rest is the stretch of time that is to be read: the lease's windows up to the edge. Of a first window that
@@ -75,30 +82,32 @@ func (s *span) rest() window.Window {
 	return stretch
 }
 
-// read reads a stretch of the span and hands it on as one batch, or in halves, and halves of these, when it
+// read reads a stretch of the span and hands it on as one batch; or in halves, and halves of these, when it
 // holds too many rows, is too heavy for the server, or does not hold still.
 func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
 	began := s.Exporter.now()
 	reading, err := s.readSteadily(ctx, stretch)
+	var batch mapped
+	if err == nil {
+		batch, err = s.mapRows(stretch, reading)
+	}
 	if err != nil && s.cuttable(stretch, err) {
 		if first, second, ok := s.cut(stretch); ok {
-			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch, "reason", err)
+			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", err)
 			if err := s.read(ctx, first, outcomes); err != nil {
 				return err
 			}
 			return s.read(ctx, second, outcomes)
 		}
 	}
-	unstable := ""
 	if err != nil {
-		reading, unstable, err = s.readAsItIs(ctx, stretch, err)
+		batch, err = s.readAsItIs(ctx, stretch, err)
 	}
 	if err != nil {
 		return err
 	}
-	s.heavy = 0
-	s.observe(Event{Step: StepRead, Span: stretch, Rows: len(reading.Rows), Requests: reading.Requests, Waited: reading.Waited})
-	return s.handOn(stretch, began, reading, unstable, outcomes)
+	s.handOn(stretch, began, batch, outcomes)
+	return nil
 }
 
 // readSteadily reads a stretch until its pages fit together: again when they do not, since rows moved while
@@ -131,16 +140,18 @@ func (s *span) lead() time.Duration {
 func (s *span) cuttable(stretch window.Window, err error) bool {
 	var many *source.TooManyRowsError
 	var torn *source.TornError
+	var disorder *disorderError
 	var request *source.Error
 	switch {
-	case errors.As(err, &many):
+	case errors.As(err, &many), errors.As(err, &disorder):
 		return true
 	case errors.As(err, &torn):
 		// Rows that come in one page cannot move between pages: smaller than that gains nothing.
 		return !torn.IgnoresSkip && torn.Skip >= s.Dataset.Query.PageSize-1
 	case !errors.As(err, &request):
 		return false
-	case request.Class == source.TooHeavy, request.Class == source.Refused && (request.Skip > 0 || s.wide(stretch)):
+	case request.Class == source.TooHeavy,
+		(request.Class == source.Refused || request.Class == source.Errored) && (request.Skip > 0 || s.wide(stretch)):
 		s.heavy++
 		return s.heavy <= maxHeavy
 	}
@@ -170,45 +181,58 @@ func (s *span) cut(stretch window.Window) (first, second window.Window, ok bool)
 }
 
 // readAsItIs reads a stretch that cannot be cut further. A second that holds more than MaxRows rows is read
-// on. One that never holds still is taken as it comes, and unstable says so: it stays due.
-func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (reading source.Reading, unstable string, err error) {
+// on. One that never holds still is taken as it comes, and says so: it stays due.
+func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (mapped, error) {
 	q := s.Dataset.Query
 	q.Range = window.Window{Start: stretch.Start.Add(-s.lead()), End: stretch.End}
 	var many *source.TooManyRowsError
-	var torn *source.TornError
-	switch {
-	case errors.As(why, &many):
-		reading, err = s.Source.Rows(ctx, q)
-		if !errors.As(err, &torn) {
-			return reading, "", err
+	if errors.As(why, &many) {
+		reading, err := s.Source.Rows(ctx, q)
+		var batch mapped
+		if err == nil {
+			batch, err = s.mapRows(stretch, reading)
+		}
+		if err == nil || !moved(err) {
+			return batch, err
 		}
 		why = err
-	case errors.As(why, &torn) && !torn.IgnoresSkip:
-	default:
-		return source.Reading{}, "", why
+	}
+	if !moved(why) {
+		return mapped{}, why
 	}
 	q.Unstable = true
-	if reading, err = s.Source.Rows(ctx, q); err != nil {
-		return source.Reading{}, "", err
+	reading, err := s.Source.Rows(ctx, q)
+	if err != nil {
+		return mapped{}, err
 	}
-	return reading, fmt.Sprintf("rows moved during every read: %v", why), nil
+	batch, err := s.mapRows(stretch, reading)
+	var disorder *disorderError
+	if err != nil && !errors.As(err, &disorder) {
+		return mapped{}, err
+	}
+	batch.unstable = fmt.Sprintf("rows moved during every read: %v", why)
+	return batch, nil
 }
 
-// handOn maps what was read of a stretch and hands it on, to be committed.
-func (s *span) handOn(stretch window.Window, began time.Time, reading source.Reading, unstable string, outcomes chan<- outcome) error {
-	s.begin(stretch, began, unstable)
-	batch, replaced, err := s.mapRows(stretch, reading)
-	if err != nil {
-		return err
-	}
-	batch.Readings = s.readings(stretch)
+// moved reports whether rows were seen to move while they were read.
+func moved(err error) bool {
+	var torn *source.TornError
+	var disorder *disorderError
+	return errors.As(err, &torn) && !torn.IgnoresSkip || errors.As(err, &disorder)
+}
+
+// handOn hands on what was read of a stretch, to be committed.
+func (s *span) handOn(stretch window.Window, began time.Time, m mapped, outcomes chan<- outcome) {
+	s.heavy = 0
+	s.begin(stretch, began, m.unstable)
+	s.count(m)
+	m.batch.Readings = s.readings(stretch)
 	event := Event{
-		Step: StepMapped, Span: stretch, Windows: done(batch.Readings), Rows: len(reading.Rows),
-		Requests: reading.Requests, Rejected: len(batch.Rejects), Replaced: replaced, Waited: reading.Waited,
+		Step: StepMapped, Span: stretch, Windows: done(m.batch.Readings), Rows: int(m.batch.RowsRead), Requests: m.requests,
+		Rejected: len(m.batch.Rejects), Replaced: m.replaced, Waited: m.waited,
 	}
 	s.observe(event)
-	outcomes <- outcome{held: s.held, batch: batch, event: event}
-	return nil
+	outcomes <- outcome{held: s.held, batch: m.batch, event: event}
 }
 
 // begin notes that the windows of a stretch are being read.
@@ -269,7 +293,11 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 		r.State, r.NextReadAt = sink.StateRead, s.now
 		return r
 	}
-	next, ok := s.Dataset.Reread.Next(t.Window.End, t.began)
+	began := t.began
+	if t.from.After(t.Window.Start) {
+		began = t.Window.End // only its end was read now: no re-read is done by that
+	}
+	next, ok := s.Dataset.Reread.Next(t.Window.End, began)
 	r.State, r.NextReadAt = sink.StateRead, next
 	if !ok {
 		r.State = sink.StateFinal

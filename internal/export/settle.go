@@ -49,6 +49,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	event := o.event
 	event.Step = StepCommitting
 	p.observe(event)
+	o.batch.Lease = o.held.remaining()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	if err != nil {
 		p.prepared = false // the table may have been altered under our feet: look again next time
@@ -57,7 +58,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.held.finish(o.batch.Readings)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
-	p.count(event)
+	p.sum(event)
 	for _, r := range o.batch.Readings {
 		if r.State == sink.StateUnstable {
 			p.summary.Failed = append(p.summary.Failed, SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
@@ -67,7 +68,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	return nil
 }
 
-func (p *passage) count(e Event) {
+func (p *passage) sum(e Event) {
 	s := &p.summary
 	s.Windows += e.Windows
 	s.RowsRead += e.Rows

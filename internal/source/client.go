@@ -17,6 +17,7 @@ type Client struct {
 	pace        *pace
 	timeout     time.Duration
 	maxAttempts int
+	firstDelay  time.Duration
 	dateFormat  string
 	reportQuery string
 }
@@ -47,6 +48,7 @@ func New(o Options) (*Client, error) {
 		pace:        newPace(o.RequestsPerSecond, o.MaxInFlight),
 		timeout:     o.Timeout,
 		maxAttempts: o.MaxAttempts,
+		firstDelay:  o.FirstDelay,
 		dateFormat:  o.DateFormat,
 		reportQuery: reportQuery,
 	}, nil
@@ -75,7 +77,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Errors: *Error, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
 	request := c.reportRequest(q, skip, limit)
-	retry := &retries{most: c.maxAttempts}
+	retry := &retries{most: c.maxAttempts, first: c.firstDelay}
 	var waited time.Duration
 	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
 	page, err := backoff.Retry(ctx, func() (Page, error) {

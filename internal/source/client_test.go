@@ -189,9 +189,9 @@ func TestErrorsAreClassed(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}, Transient, 200, ""},
 		{"reset before the reply", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Transient, 0, ""},
-		{"GraphQL error beside rows", graphQL("INTERNAL_SERVER_ERROR"), Transient, 200, ""},
-		{"GraphQL error, rows null", replyWith(200, `{"data":{"getReportData":null},"errors":[{"message":"down"}]}`), Transient, 200, ""},
-		{"GraphQL error twice, the second list empty", replyWith(200, `{"errors":[{"message":"down"}],"errors":[],"data":{"getReportData":{"data":[]}}}`), Transient, 200, ""},
+		{"GraphQL error beside rows", graphQL("INTERNAL_SERVER_ERROR"), Errored, 200, ""},
+		{"GraphQL error, rows null", replyWith(200, `{"data":{"getReportData":null},"errors":[{"message":"down"}]}`), Errored, 200, ""},
+		{"GraphQL error twice, the second list empty", replyWith(200, `{"errors":[{"message":"down"}],"errors":[],"data":{"getReportData":{"data":[]}}}`), Errored, 200, ""},
 		{"GraphQL UNAUTHENTICATED", graphQL("UNAUTHENTICATED"), Unauthorized, 200, "source.api_key"},
 		{"GraphQL FORBIDDEN", graphQL("FORBIDDEN"), Unauthorized, 200, "source.api_key"},
 		{"GraphQL BAD_USER_INPUT", graphQL("BAD_USER_INPUT"), Refused, 200, "filters"},

@@ -10,13 +10,16 @@ type Class string
 
 // The classes of error.
 const (
-	Transient    Class = "transient"    // resets, cut bodies, 5xx, GraphQL errors: the same request may succeed later
+	Transient    Class = "transient"    // resets, cut bodies, 5xx: the same request may succeed later
 	RateLimited  Class = "rate limited" // 429
 	Unauthorized Class = "unauthorized" // 401, 403: the key is wrong or lacks the right; asking again is useless
 	Refused      Class = "refused"      // another 4xx: this request will never succeed as it is
 	TooHeavy     Class = "too heavy"    // time-outs (ours, 408, 504), 413, an over-long page: a smaller span may succeed
 	Malformed    Class = "malformed"    // a 2xx reply that is not what the API documents: HTML, empty, no rows
-	Unreachable  Class = "unreachable"  // no connection: wrong host, refused, TLS
+	// Errored is a GraphQL error in a 2xx reply that does not say whose fault it is: the same request may succeed
+	// later, or a smaller one, since an API may refuse a depth or a range in this way.
+	Errored     Class = "GraphQL error"
+	Unreachable Class = "unreachable" // no connection: wrong host, refused, TLS
 )
 
 // Error is a request that got no rows, after all attempts. It holds no secret.

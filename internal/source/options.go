@@ -19,6 +19,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxAttempts is how often a request is sent in all while its error may pass. Default 6.
 	MaxAttempts int
+	// FirstDelay is the longest wait before the second attempt; it doubles for each later one, up to 30s.
+	// Default 500ms.
+	FirstDelay time.Duration
 	// RequestsPerSecond is shared by all requests of the client, retries included. A 429 halves it; it comes
 	// back by itself. Default 5.
 	RequestsPerSecond float64
@@ -32,6 +35,7 @@ type Options struct {
 func (o *Options) setDefaults() {
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
 	o.MaxAttempts = cmp.Or(o.MaxAttempts, 6)
+	o.FirstDelay = cmp.Or(o.FirstDelay, 500*time.Millisecond)
 	o.RequestsPerSecond = cmp.Or(o.RequestsPerSecond, 5)
 	o.MaxInFlight = cmp.Or(o.MaxInFlight, 4)
 	o.MaxPageBytes = cmp.Or(o.MaxPageBytes, 64<<20)
@@ -48,7 +52,7 @@ func (o *Options) validate() error {
 		return errors.New("source.api_key is empty")
 	case strings.ContainsFunc(o.APIKey, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return errors.New("source.api_key holds a space or another character that an HTTP header does not take")
-	case o.Timeout < 0, o.MaxAttempts < 0, o.RequestsPerSecond < 0, o.MaxInFlight < 0, o.MaxPageBytes < 0:
+	case o.Timeout < 0, o.MaxAttempts < 0, o.FirstDelay < 0, o.RequestsPerSecond < 0, o.MaxInFlight < 0, o.MaxPageBytes < 0:
 		return errors.New("source: a negative bound")
 	case o.DateFormat != DatesRFC3339 && o.DateFormat != DatesEpochMillis:
 		return fmt.Errorf("source.date_format is %q: must be %s or %s", o.DateFormat, DatesRFC3339, DatesEpochMillis)

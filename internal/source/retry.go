@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	firstDelay   = 500 * time.Millisecond // the longest wait before the second attempt; doubled for each later one
 	longestDelay = 30 * time.Second
 	longestPause = 5 * time.Minute // of what a server may ask for by Retry-After
 	triesHeavy   = 2               // a request that timed out is better made smaller than sent again
@@ -20,9 +19,10 @@ const (
 
 // retries says whether and when a failed request is sent again: it is the backoff.BackOff of one request.
 type retries struct {
-	most   int   // attempts
-	made   int   // attempts
-	failed error // the last attempt's
+	most   int           // attempts
+	first  time.Duration // the longest wait before the second attempt
+	made   int           // attempts
+	failed error         // the last attempt's
 }
 
 // NextBackOff is the wait before the next attempt: what the server asked for, else a random time up to a
@@ -35,15 +35,15 @@ func (r *retries) NextBackOff() time.Duration {
 	if failed.RetryAfter > 0 {
 		return failed.RetryAfter
 	}
-	return rand.N(longestWait(r.made) + 1)
+	return rand.N(longestWait(r.first, r.made) + 1)
 }
 
 // Reset is called once, before the first attempt.
 func (r *retries) Reset() {}
 
 // longestWait is the bound of the wait after so many attempts.
-func longestWait(attempts int) time.Duration {
-	return min(firstDelay<<min(attempts-1, 10), longestDelay)
+func longestWait(first time.Duration, attempts int) time.Duration {
+	return min(first<<min(attempts-1, 10), longestDelay)
 }
 
 // worthTrying is how often a request is sent in all that fails like this.

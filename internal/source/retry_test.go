@@ -59,7 +59,7 @@ func TestRetriesAreBoundedByClass(t *testing.T) {
 		{"transient", scripted(500, ""), Transient, 6},
 		{"rate limited", scripted(429, ""), RateLimited, 6},
 		{"malformed", scripted(200, "<html>"), Malformed, 3},
-		{"GraphQL error", scripted(200, `{"errors":[{"message":"x"}]}`), Transient, 6},
+		{"GraphQL error", scripted(200, `{"errors":[{"message":"x"}]}`), Errored, 6},
 		{"time-out", nil, TooHeavy, 2},
 		{"gateway's time-out", scripted(504, ""), TooHeavy, 2},
 		{"413", scripted(413, ""), TooHeavy, 1},
@@ -153,7 +153,7 @@ func TestBackOffIsFullJitterUpToItsBound(t *testing.T) {
 		if bound == 0 {
 			continue
 		}
-		r := &retries{most: 1000, made: attempts, failed: &Error{Class: Transient}}
+		r := &retries{most: 1000, first: 500 * time.Millisecond, made: attempts, failed: &Error{Class: Transient}}
 		low, high := bound, time.Duration(0)
 		for range 500 {
 			wait := r.NextBackOff()

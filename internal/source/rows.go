@@ -144,7 +144,15 @@ func (r *reader) take(rows []string, overlaps bool) {
 	if overlaps {
 		r.reading.Rows = r.reading.Rows[:len(r.reading.Rows)-1]
 	}
-	r.reading.Rows = append(r.reading.Rows, rows...)
+	r.append(rows)
+}
+
+// append adds rows of one page.
+func (r *reader) append(rows []string) {
+	if len(rows) > 0 {
+		r.reading.Pages = append(r.reading.Pages, len(r.reading.Rows))
+		r.reading.Rows = append(r.reading.Rows, rows...)
+	}
 }
 
 // takeTorn adds the rows of a page that does not fit, or comes after such a page, as far as they are new, and
@@ -155,13 +163,11 @@ func (r *reader) takeTorn(rows []string) (goOn bool) {
 	for _, row := range r.reading.Rows {
 		known[row] = true
 	}
-	r.stale++
-	for _, row := range rows {
-		if !known[row] {
-			r.reading.Rows = append(r.reading.Rows, row)
-			r.stale = 0
-		}
+	fresh := slices.DeleteFunc(slices.Clone(rows), func(row string) bool { return known[row] })
+	if r.stale++; len(fresh) > 0 {
+		r.stale = 0
 	}
+	r.append(fresh)
 	return r.stale < 2
 }
 
@@ -216,6 +222,6 @@ func (r *reader) ended(received int, overlaps bool) bool {
 // counts is the reading without its rows.
 func (r *reader) counts() Reading {
 	counts := r.reading
-	counts.Rows = nil
+	counts.Rows, counts.Pages = nil, nil
 	return counts
 }

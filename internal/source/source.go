@@ -46,7 +46,9 @@ type Filter struct {
 type Reading struct {
 	// Rows are the JSON texts of the rows, as the API sent them: each is one well-formed JSON value, but its
 	// strings may hold invalid UTF-8 and its objects the same name twice.
-	Rows     []string
+	Rows []string
+	// Pages says where in Rows each page that brought rows begins: a page is what the API said at one instant.
+	Pages    []int
 	Requests int   // pages asked for, retries not counted
 	Bytes    int64 // of the bodies
 	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.

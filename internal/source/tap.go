@@ -276,7 +276,7 @@ func (r *reply) graphQLErrors() []graphQLError {
 
 // refusal is the error that "errors" amount to: the first entry that says more than "try again" decides.
 func (t *tap) refusal() *Error {
-	class, hint := Transient, ""
+	class, hint := Errored, ""
 	decides := max(0, slices.IndexFunc(t.errors, func(e graphQLError) bool {
 		switch e.code {
 		case "UNAUTHENTICATED", "FORBIDDEN":
@@ -284,12 +284,12 @@ func (t *tap) refusal() *Error {
 		case "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED":
 			class, hint = Refused, hintRequest
 		}
-		return class != Transient
+		return class != Errored
 	}))
 	e := t.errors[decides]
 	said := e.message
 	if e.code != "" {
 		said += " (" + e.code + ")"
 	}
-	return &Error{Class: class, Status: t.status, Hint: hint, Err: fmt.Errorf("GraphQL error: %s", t.wire.redact.excerpt(said, false))}
+	return &Error{Class: class, Status: t.status, Hint: hint, Err: errors.New(t.wire.redact.excerpt(said, false))}
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"samespace-exporter/internal/config"
+)
+
+// command is what every command has at hand.
+type command struct {
+	stdout, stderr io.Writer
+	configPath     string
+	json           bool
+	verbose        bool
+}
+
+// newRoot is the whole command tree.
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	c := &command{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "exporter",
+		Short: "Copies contact-centre reports from the Samespace Analytics API into a SQL warehouse",
+		Long: `Copies contact-centre reports from the Samespace Analytics API into a SQL warehouse,
+on a schedule, and keeps the copy right while the source keeps changing.
+
+  exporter demo                see it work, with nothing to set up
+  exporter check               is the config right, do the API and the warehouse answer?
+  exporter run                 the daemon
+  exporter run --once          one pass over all that is due
+  exporter run --backfill --from 2024-01-01
+
+Exit codes: 0 all done, 1 some windows failed, 2 usage or config, 3 source or warehouse not reachable.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.PersistentFlags().StringVarP(&c.configPath, "config", "c", defaultConfig(), "the config file (or EXPORTER_CONFIG)")
+	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log more")
+	root.AddCommand(
+		c.newRun(), c.newCheck(), c.newStatus(), c.newMigrate(), c.newDemo(), c.newSimulate(), c.newHealthcheck(), c.newVersion(),
+	)
+	return root
+}
+
+func defaultConfig() string {
+	if path := os.Getenv("EXPORTER_CONFIG"); path != "" {
+		return path
+	}
+	return "exporter.yaml"
+}
+
+// loadConfig reads the config; what is wrong with it is a mistake of usage.
+func (c *command) loadConfig() (*config.Config, error) {
+	cfg, err := config.Load(c.configPath)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return cfg, nil
+}
+
+// noArgs refuses arguments, as a mistake of usage.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// jsonFlag adds --json to a reading command.
+func (c *command) jsonFlag(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	return cmd
+}
+
+// logger writes to stderr: text on a terminal, else JSON, unless the config says which.
+func (c *command) logger(log config.Log) *slog.Logger {
+	level := log.Level
+	if c.verbose {
+		level = slog.LevelDebug
+	}
+	if log.Format == "text" || log.Format == "auto" && isTerminal(c.stderr) {
+		return slog.New(tint.NewHandler(c.stderr, &tint.Options{Level: level, NoColor: !isTerminal(c.stderr)}))
+	}
+	return slog.New(slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

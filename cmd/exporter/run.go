@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"samespace-exporter/internal/app"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	once, backfill       bool
+	from, to             string
+	newestFirst, restart bool
+	reports              []string
+	lease                time.Duration
+}
+
+func (c *command) newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Export on a schedule, once, or a range again",
+		Long: `Without --once or --backfill: the daemon. It exports every dataset on its schedule and serves
+the status page, until SIGTERM or Ctrl-C; then what is being read is committed first. A second
+signal ends it at once; nothing is lost by that either.
+
+--once makes one pass over all that is due, then ends.
+
+--backfill reads every window of a range, read before or not. Interrupted and started again with
+the same range it goes on with what is left. It may run beside a daemon.`,
+		Example: `  exporter run
+  exporter run --once --report calls
+  exporter run --backfill --from 2024-01-01 --to 2024-02-01 --report calls`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.once, "once", false, "make one pass over all due windows, then exit")
+	flags.BoolVar(&f.backfill, "backfill", false, "read every window of a range, then exit")
+	flags.StringVar(&f.from, "from", "", "start of the backfill: a date (midnight in UTC) or a time with offset")
+	flags.StringVar(&f.to, "to", "", "end of the backfill (default: now minus the delay)")
+	flags.BoolVar(&f.newestFirst, "newest-first", false, "backfill the latest windows first")
+	flags.BoolVar(&f.restart, "restart", false, "begin the backfill anew, even if one of this range is unfinished")
+	flags.StringArrayVar(&f.reports, "report", nil, "only this dataset (may be given several times)")
+	flags.DurationVar(&f.lease, "lease", time.Minute, "how long the windows of a killed process stay unread")
+	return cmd
+}
+
+func (c *command) run(ctx context.Context, f runFlags) error {
+	backfill, err := f.check()
+	if err != nil {
+		return err
+	}
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return err
+	}
+	program, err := app.New(ctx, cfg, app.Options{Version: version(), Logger: c.logger(cfg.Log), LeaseTTL: f.lease})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	switch {
+	case f.backfill:
+		return c.backfill(ctx, program, f.reports, backfill)
+	case f.once:
+		summaries, err := program.Once(ctx, f.reports)
+		c.printSummaries(summaries)
+		return err
+	}
+	return program.Run(ctx, func(address net.Addr) {
+		if address != nil {
+			_, _ = fmt.Fprintf(c.stderr, "exporter: status page at http://%s/\n", address)
+		}
+	})
+}
+
+// check refuses flags that make no sense together, and reads the backfill's range.
+func (f runFlags) check() (app.Range, error) {
+	r := app.Range{NewestFirst: f.newestFirst, Restart: f.restart}
+	var err error
+	switch {
+	case f.once && f.backfill:
+		err = errors.New("--once and --backfill exclude each other")
+	case !f.backfill && (f.from != "" || f.to != "" || f.newestFirst || f.restart):
+		err = errors.New("--from, --to, --newest-first and --restart go with --backfill")
+	case f.backfill && f.from == "":
+		err = errors.New("--backfill needs --from, for example --from 2024-01-01")
+	case !f.backfill && !f.once && len(f.reports) > 0:
+		err = errors.New("--report goes with --once or --backfill; the daemon exports every dataset of the config")
+	case f.lease < time.Second:
+		err = errors.New("--lease must be at least 1s")
+	}
+	if err == nil && f.from != "" {
+		r.From, err = parseTime("--from", f.from)
+	}
+	if err == nil && f.to != "" {
+		r.To, err = parseTime("--to", f.to)
+	}
+	if err != nil {
+		return r, &usageError{err}
+	}
+	return r, nil
+}
+
+func parseTime(flag, text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s %q is neither a date such as 2024-01-31 nor a time such as 2024-01-31T10:00:00Z", flag, text)
+}
+
+func (c *command) backfill(ctx context.Context, program *app.App, reports []string, r app.Range) error {
+	progress := newProgress(c.stderr)
+	summaries, err := program.Backfill(ctx, reports, r, progress.show)
+	progress.end()
+	c.printSummaries(summaries)
+	return err
+}

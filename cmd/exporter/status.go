@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"samespace-exporter/internal/app"
+)
+
+func (c *command) newStatus() *cobra.Command {
+	return c.jsonFlag(&cobra.Command{
+		Use:   "status",
+		Short: "How every dataset is doing: how far it is complete, what is due, what failed",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withApp(cmd.Context(), func(ctx context.Context, program *app.App) error {
+				report, err := program.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if c.json {
+					return c.printJSON(report)
+				}
+				c.printStatus(report)
+				return nil
+			})
+		},
+	})
+}
+
+// withApp loads the config and hands on the program made of it.
+func (c *command) withApp(ctx context.Context, do func(context.Context, *app.App) error) error {
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return err
+	}
+	program, err := app.New(ctx, cfg, app.Options{Version: version(), Logger: c.logger(cfg.Log)})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	return do(ctx, program)
+}
+
+func (c *command) printStatus(report app.Report) {
+	var rows [][]string
+	for _, d := range report.Datasets {
+		through, lag := "nothing yet", ""
+		if d.Through != nil {
+			through = d.Through.Format(time.DateTime)
+			lag = (time.Duration(*d.LagSeconds) * time.Second).String()
+		}
+		last, next := "none", ""
+		if d.LastRun != nil {
+			last = d.LastRun.Outcome + " " + d.LastRun.StartedAt.Format(time.DateTime)
+		}
+		if d.NextRun != nil {
+			next = d.NextRun.Format(time.DateTime)
+		}
+		rows = append(rows, []string{
+			d.Name, through, lag, count(d.Rows), count(d.Windows), count(d.Due), count(d.Running), count(d.Failing), count(d.Rejects), last, next,
+		})
+	}
+	printTable(c.stdout, []string{
+		"dataset", "complete through (UTC)", "lag", "rows", "windows", "due", "running", "failing", "rejects", "last run (UTC)", "next run (UTC)",
+	}, rows)
+	for _, d := range report.Datasets {
+		if d.Error != "" {
+			c.printf("%s: %s\n", d.Name, d.Error)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+// Package app puts the exporter together: it turns the config's values into a source, a warehouse and an
+// exporter for each dataset, and starts and stops them. It is the only place that knows them all.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink/postgres"
+	"samespace-exporter/internal/sink/sqlite"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/status"
+)
+
+// Options are what an App takes besides the config. The zero value is what a daemon wants, but for Version.
+type Options struct {
+	Version string
+	Logger  *slog.Logger         // nil: nothing is logged
+	Clock   clockwork.Clock      // nil: the machine's
+	HTTP    http.RoundTripper    // to the API; nil: the standard one
+	Observe func(e export.Event) // told of every step of every dataset; nil: nobody
+	// LeaseTTL is how long the windows of a killed process stay unread. Zero: a minute.
+	LeaseTTL time.Duration
+	// DrainTimeout is how long spans that are being read may take when the daemon is told to stop. Zero:
+	// 25 seconds, within the 30 that supervisors commonly give.
+	DrainTimeout time.Duration
+}
+
+// Warehouse is all that the program asks of a warehouse.
+type Warehouse interface {
+	export.Warehouse
+	status.Warehouse
+	Migrate(ctx context.Context) error
+	Check(ctx context.Context) (string, error)
+	Query(ctx context.Context, sql string) (header []string, rows [][]string, err error)
+	Close()
+}
+
+// App is the program, ready to be started.
+type App struct {
+	Options
+	config    *config.Config
+	source    *source.Client
+	warehouse Warehouse
+	registry  *prometheus.Registry
+	metrics   *status.Metrics
+	exporters []*export.Exporter
+	jobs      []job
+	skipped   []string
+}
+
+// New makes an App of a config. Nothing is reached yet: a daemon may start while the API or the warehouse is
+// down. Errors: config.Errors, *schema.MappingError, or of a DSN that cannot be understood.
+func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	a := &App{Options: withDefaults(o), config: c, registry: prometheus.NewRegistry()}
+	a.metrics = status.NewMetrics(a.registry)
+	var err error
+	if a.source, err = openSource(c.Source, a.Options); err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	if a.warehouse, err = openWarehouse(ctx, c.Warehouse); err != nil {
+		a.source.Close()
+		return nil, fmt.Errorf("warehouse: %w", err)
+	}
+	if err := a.addDatasets(c); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
+	if o.LeaseTTL == 0 {
+		o.LeaseTTL = time.Minute
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = 25 * time.Second
+	}
+	return o
+}
+
+// Close ends the connections. It must be called once nothing of the App is running.
+func (a *App) Close() {
+	a.source.Close()
+	a.warehouse.Close()
+}
+
+// Skipped are the configured datasets that this version does not export, each with the reason.
+func (a *App) Skipped() []string { return a.skipped }
+
+// Datasets are the names of what is exported.
+func (a *App) Datasets() []string {
+	var names []string
+	for _, e := range a.exporters {
+		names = append(names, e.Dataset.Name)
+	}
+	return names
+}
+
+func openSource(c config.Source, o Options) (*source.Client, error) {
+	return source.New(source.Options{
+		Endpoint: c.Endpoint, APIKey: c.APIKey.Reveal(), Timeout: c.Timeout, MaxAttempts: c.MaxAttempts,
+		RequestsPerSecond: c.RequestsPerSecond, MaxInFlight: c.MaxInFlight, MaxPageBytes: c.MaxPageBytes,
+		DateFormat: string(c.DateFormat), Transport: o.HTTP, UserAgent: "samespace-exporter/" + o.Version,
+	})
+}
+
+func openWarehouse(ctx context.Context, c config.Warehouse) (Warehouse, error) {
+	dsn := c.DSN.Reveal()
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		return sqlite.Open(ctx, sqlite.Options{Path: path})
+	}
+	return postgres.Open(ctx, postgres.Options{
+		DSN: dsn, Password: c.Password.Reveal(), Schema: c.Schema, MaxConnections: c.MaxConnections,
+		LockTimeout: c.LockTimeout, Distribute: c.Distribute, ApplicationName: "samespace-exporter",
+	})
+}
+
+// owner names this process in leases: readable, and never the same twice.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6])
+}
+
+// observe counts commits, and tells whoever asked.
+func (a *App) observe(e export.Event) {
+	if e.Step == export.StepCommitted {
+		a.metrics.Committed(status.Commit{
+			Dataset: e.Dataset, Windows: e.Windows, Requests: e.Requests, Rejected: e.Rejected, Waited: e.Waited, Counts: e.Counts,
+		})
+	}
+	if a.Observe != nil {
+		a.Observe(e)
+	}
+}
+
+// Migrate brings the exporter's own tables to the newest version.
+func (a *App) Migrate(ctx context.Context) error {
+	if err := a.warehouse.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate warehouse: %w", err)
+	}
+	return nil
+}
+
+// Status is how every dataset is doing.
+func (a *App) Status(ctx context.Context) (status.Report, error) {
+	return status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, nil)
+}
+
+// Query runs a reading SQL statement in the warehouse; every cell comes as text.
+func (a *App) Query(ctx context.Context, sql string) (header []string, rows [][]string, err error) {
+	return a.warehouse.Query(ctx, sql)
+}

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
+)
+
+// Finding is one line of what Check found out.
+type Finding struct {
+	Subject string `json:"subject"` // "warehouse", "source", "report calls"
+	OK      bool   `json:"ok"`
+	Text    string `json:"text"` // what is right, or what is wrong and what to do about it
+	Err     error  `json:"-"`    // when it is not OK
+}
+
+// sampleRows is how many rows Check tries a mapping on.
+const sampleRows = 200
+
+// Check looks whether an export would work, and changes nothing: the config (which was read to get here), the
+// warehouse, the API with the key, and each mapping against a page of rows. offline leaves the API and the
+// warehouse alone. The findings are told one by one, as they come; the error joins what is wrong.
+func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error {
+	var wrong []error
+	note := func(subject, text string, err error) {
+		f := Finding{Subject: subject, OK: err == nil, Text: text, Err: err}
+		if err != nil {
+			f.Text = err.Error()
+			wrong = append(wrong, fmt.Errorf("%s: %w", subject, err))
+		}
+		tell(f)
+	}
+	note("config", fmt.Sprintf("%d datasets: %s", len(a.exporters), strings.Join(a.Datasets(), ", ")), nil)
+	for _, reason := range a.skipped {
+		note("config", "not exported: "+reason, nil)
+	}
+	if offline {
+		return nil
+	}
+	text, err := a.warehouse.Check(ctx)
+	note("warehouse", text, err)
+	for _, e := range a.exporters {
+		text, err := a.checkReport(ctx, e.Dataset)
+		note("report "+e.Dataset.Name, text, err)
+		if unauthorized(err) {
+			break // the key is the same for every report
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func unauthorized(err error) bool {
+	var request *source.Error
+	return errors.As(err, &request) && (request.Class == source.Unauthorized || request.Class == source.Unreachable)
+}
+
+// checkReport asks for a page of a report and tries the mapping on it: of the last day, or of the last month
+// where that is empty.
+func (a *App) checkReport(ctx context.Context, d export.Dataset) (string, error) {
+	now := a.Clock.Now().UTC().Truncate(time.Second)
+	var page source.Page
+	for _, back := range []time.Duration{24 * time.Hour, 30 * 24 * time.Hour} {
+		q := d.Query
+		q.Range = window.Window{Start: now.Add(-back), End: now}
+		var err error
+		if page, err = a.source.Page(ctx, q, 0, sampleRows); err != nil {
+			return "", err
+		}
+		if len(page.Rows) > 0 {
+			break
+		}
+	}
+	if len(page.Rows) == 0 {
+		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
+	}
+	return tryMapping(d.Mapper, page.Rows)
+}
+
+// tryMapping says how well a mapping fits a sample of rows.
+func tryMapping(mapper export.Mapper, sample []string) (string, error) {
+	rejected, table := 0, mapper.Table()
+	var first *schema.RejectError
+	seen := make([]bool, len(table.Columns))
+	extra := 0
+	for _, raw := range sample {
+		row, err := mapper.Map(raw)
+		var reject *schema.RejectError
+		switch {
+		case errors.As(err, &reject):
+			if rejected++; first == nil {
+				first = reject
+			}
+			continue
+		case err != nil:
+			return "", err
+		}
+		if !row.Extra.IsNull() {
+			extra++
+		}
+		for i, v := range row.Values {
+			seen[i] = seen[i] || !v.IsNull()
+		}
+	}
+	if rejected > 0 {
+		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first: %w", rejected, len(sample), first)
+	}
+	text := fmt.Sprintf("%d sampled rows fit the mapping", len(sample))
+	if extra > 0 {
+		text += fmt.Sprintf("; %d of them have ids that it does not name (kept in _extra)", extra)
+	}
+	if never := neverSeen(table, seen); len(never) > 0 {
+		text += "; never seen: " + strings.Join(never, ", ")
+	}
+	return text, nil
+}
+
+func neverSeen(table schema.Table, seen []bool) []string {
+	var never []string
+	for i, c := range table.Columns {
+		if !seen[i] && !slices.Contains(table.Key, c.Name) {
+			never = append(never, c.Name)
+		}
+	}
+	return never
+}

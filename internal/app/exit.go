@@ -1,0 +1,60 @@
+package app
+
+import (
+	"errors"
+
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/status"
+)
+
+// The exit codes of the command contract.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1 // some windows were not read
+	ExitUsage       = 2 // usage or config
+	ExitUnreachable = 3 // source or warehouse not reachable, or it refuses the key
+)
+
+// ExitCode is what a command ends with after err.
+func ExitCode(err error) int {
+	var (
+		malformed   config.Errors
+		unknown     *UnknownDatasetError
+		mapping     *schema.MappingError
+		narrowing   *schema.NarrowingError
+		unavailable *sink.UnavailableError
+		request     *source.Error
+	)
+	switch {
+	case err == nil:
+		return ExitDone
+	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing):
+		return ExitUsage
+	case errors.As(err, &unavailable):
+		return ExitUnreachable
+	case errors.As(err, &request) && unreachable(request):
+		return ExitUnreachable
+	}
+	return ExitFailed
+}
+
+// unreachable reports whether it is the API that is at fault, rather than what it was asked for.
+func unreachable(e *source.Error) bool {
+	switch e.Class {
+	case source.Refused, source.Malformed, source.TooHeavy, source.Errored:
+		return false
+	}
+	return true
+}
+
+// What a command handles of the packages below.
+type (
+	Summary   = export.Summary
+	Range     = export.Range
+	Remaining = sink.Remaining
+	Report    = status.Report
+)

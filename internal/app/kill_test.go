@@ -1,0 +1,356 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink/testdb"
+	"samespace-exporter/internal/source/simulator"
+)
+
+var server testdb.Server
+
+// The test binary is also the process that is killed: see child.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("EXPORTER_TEST_CHILD"); path != "" {
+		os.Exit(child(path))
+	}
+	os.Exit(server.Run(m))
+}
+
+// child makes one pass, as the command does, and kills itself at the step that EXPORTER_TEST_KILL_AT numbers
+// (0: at none).
+func child(path string) int {
+	killAt, err := strconv.Atoi(os.Getenv("EXPORTER_TEST_KILL_AT"))
+	if err != nil {
+		return 99
+	}
+	var mu sync.Mutex
+	steps := 0
+	err = once(context.Background(), path, func(export.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if steps++; steps == killAt {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // the signal ends this before anything else happens
+		}
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return app.ExitCode(err)
+}
+
+func once(ctx context.Context, path string, observe func(export.Event)) error {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	program, err := app.New(ctx, cfg, app.Options{Version: "test", LeaseTTL: time.Second, Observe: observe})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	_, err = program.Once(ctx, nil)
+	return err
+}
+
+// clinic is a simulated API and a config that exports its calls into a warehouse.
+type clinic struct {
+	*testing.T
+	sim    *simulator.Simulator
+	report simulator.Report
+	since  time.Time
+	config string
+	dsn    string
+	table  string
+}
+
+// newClinic stands by for a warehouse. The calls are those of two days long past, in windows of six hours.
+func newClinic(t *testing.T, dsn, table string) *clinic {
+	t.Helper()
+	c := &clinic{T: t, report: simulator.Calls(), since: time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour), dsn: dsn, table: table}
+	c.report.RowsPerDay = 400
+	// The clock stands: nothing arrives between the runs of a test.
+	now := time.Now()
+	c.sim = simulator.New(simulator.Options{APIKey: "key", Seed: 3, Clock: func() time.Time { return now }, Reports: []simulator.Report{c.report}})
+	api := httptest.NewServer(c.sim)
+	t.Cleanup(api.Close)
+	c.config = filepath.Join(t.TempDir(), "exporter.yaml")
+	c.write(api.URL, dsn)
+	return c
+}
+
+func (c *clinic) write(endpoint, dsn string) {
+	c.Helper()
+	text := fmt.Sprintf(`
+source: {endpoint: %q, api_key: key, requests_per_second: 100000}
+warehouse: {dsn: %q}
+http: {listen: ""}
+reports:
+  - name: calls
+    report_id: %s
+    since: %s
+    page_size: 100
+    window: {size: 6h, max_rows: 250, delay: 2m}
+    key: [call_id]
+    time_field: started_at
+    sort: {by: started_at}
+    fields:
+      %q: {name: call_id, type: text}
+      %q: {name: started_at, type: timestamptz}
+      %q: {name: duration_s, type: integer}
+`, endpoint, dsn, c.report.ID, c.since.Format(time.DateOnly), c.report.Key, c.report.TimeField, c.report.Metric("duration_s").ID)
+	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// start runs the child that kills itself at a step.
+func (c *clinic) start(killAt int) *exec.Cmd {
+	c.Helper()
+	executable, err := os.Executable()
+	if err != nil {
+		c.Fatal(err)
+	}
+	cmd := exec.Command(executable)
+	cmd.Env = append(os.Environ(), "EXPORTER_TEST_CHILD="+c.config, "EXPORTER_TEST_KILL_AT="+strconv.Itoa(killAt))
+	cmd.Stderr = c.Output()
+	if err := cmd.Start(); err != nil {
+		c.Fatal(err)
+	}
+	return cmd
+}
+
+// killed reports whether a child was killed; any other end but a good one fails the test.
+func (c *clinic) killed(cmd *exec.Cmd) bool {
+	c.Helper()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return true
+	}
+	if err != nil {
+		c.Fatalf("child: %v", err)
+	}
+	return false
+}
+
+// mustBeWhole compares the warehouse with the truth, by key and count, and looks for windows left undone.
+func (c *clinic) mustBeWhole() {
+	c.Helper()
+	cfg, err := config.Load(c.config)
+	if err != nil {
+		c.Fatal(err)
+	}
+	program, err := app.New(c.Context(), cfg, app.Options{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer program.Close()
+	_, rows, err := program.Query(c.Context(), "select "+"call_id from "+c.table)
+	if err != nil {
+		c.Fatal(err)
+	}
+	have := map[string]int{}
+	for _, r := range rows {
+		have[r[0]]++
+	}
+	want := 0
+	for raw := range c.sim.Truth(c.report.ID, c.since, time.Now().Add(-3*time.Minute)) {
+		want++
+		key := strings.Split(strings.SplitAfter(string(raw), `"`+c.report.Key+`":"`)[1], `"`)[0]
+		if have[key] != 1 {
+			c.Errorf("call %s is there %d times", key, have[key])
+		}
+	}
+	if want < 300 || len(have) < want {
+		c.Errorf("%d calls are there, the truth has %d", len(have), want)
+	}
+	report, err := program.Status(c.Context())
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, d := range report.Datasets {
+		if d.Running != 0 || d.Failing != 0 {
+			c.Errorf("%s has %d windows running and %d failing", d.Name, d.Running, d.Failing)
+		}
+	}
+}
+
+// Killed at any numbered step of a span and started again: nothing missing, nothing double.
+func TestKillAtEveryStep(t *testing.T) {
+	for _, k := range []struct {
+		name  string
+		dsn   func(t *testing.T) string
+		table string
+	}{
+		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }, "calls"},
+		{"postgres", func(t *testing.T) string { return server.Database(t) }, "samespace.calls"},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			kills := 0
+			for step, goOn := 1, true; goOn; step++ {
+				t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
+					c := newClinic(t, k.dsn(t), k.table)
+					if goOn = c.killed(c.start(step)); goOn {
+						kills++
+						if c.killed(c.start(0)) {
+							t.Fatal("the second run was killed")
+						}
+					}
+					c.mustBeWhole()
+				})
+			}
+			if kills < 12 {
+				t.Errorf("only %d kills: a pass of several spans has more steps", kills)
+			}
+			t.Logf("%d kills survived", kills)
+		})
+	}
+}
+
+// Killed at any message to Postgres, so also within a transaction.
+func TestKillAtMessagesToPostgres(t *testing.T) {
+	t.Parallel()
+	kills := 0
+	stride := 5
+	for message, goOn := 1, true; goOn; message += stride {
+		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
+			c := newClinic(t, server.Database(t), "samespace.calls")
+			p := newProxy(t, c.dsn)
+			direct, err := os.ReadFile(c.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			through := strings.ReplaceAll(string(direct), c.dsn, p.dsn)
+			if err := os.WriteFile(c.config, []byte(through), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			child := c.start(0)
+			p.killAt(message, child.Process)
+			if goOn = c.killed(child); goOn {
+				kills++
+			}
+			if err := os.WriteFile(c.config, direct, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.killed(c.start(0)) {
+				t.Fatal("the second run was killed")
+			}
+			c.mustBeWhole()
+		})
+	}
+	if kills < 5 {
+		t.Errorf("only %d kills", kills)
+	}
+	t.Logf("%d kills survived", kills)
+}
+
+// proxy stands between a child and Postgres and kills the child before a message reaches Postgres.
+type proxy struct {
+	listener net.Listener
+	target   string
+	dsn      string
+
+	mu      sync.Mutex
+	left    int
+	victim  *os.Process
+	started chan struct{}
+}
+
+func newProxy(t *testing.T, dsn string) *proxy {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, target: u.Host, started: make(chan struct{})}
+	u.Host = listener.Addr().String()
+	p.dsn = u.String()
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { p.carry(client) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	return p
+}
+
+func (p *proxy) killAt(message int, victim *os.Process) {
+	p.mu.Lock()
+	p.left, p.victim = message, victim
+	p.mu.Unlock()
+	close(p.started)
+}
+
+// carry carries one connection until either side ends it.
+func (p *proxy) carry(client net.Conn) {
+	<-p.started
+	defer client.Close()
+	backend, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer backend.Close()
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(client, backend)
+		_ = client.Close()
+	})
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if n > 0 && p.counts() {
+			_ = p.victim.Kill()
+			break
+		}
+		if n > 0 {
+			if _, err := backend.Write(buffer[:n]); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	_ = backend.Close()
+	back.Wait()
+}
+
+func (p *proxy) counts() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left--
+	return p.left == 0
+}

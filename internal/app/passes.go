@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink"
+)
+
+// UnknownDatasetError names a dataset that is not in the config.
+type UnknownDatasetError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownDatasetError) Error() string {
+	return fmt.Sprintf("no dataset is named %q; the config has: %s", e.Name, strings.Join(e.Known, ", "))
+}
+
+// Once makes one pass over all that is due of the named datasets (none: all), several at a time. The
+// summaries are in the order of the config. The error joins why passes could not go on and which spans were
+// not read (*export.FailedError).
+func (a *App) Once(ctx context.Context, names []string) ([]export.Summary, error) {
+	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
+		return e.Finish(hard, export.Pass{Kind: sink.RunOnce, Order: sink.LiveFirst, Stop: ctx.Done()})
+	})
+}
+
+// Backfill reads a range of the named datasets (none: all) whole, read before or not. See export.Range.
+func (a *App) Backfill(ctx context.Context, names []string, r export.Range, progress func(dataset string, left sink.Remaining)) ([]export.Summary, error) {
+	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
+		of := r
+		of.Stop = ctx.Done()
+		if progress != nil {
+			of.Progress = func(left sink.Remaining) { progress(e.Dataset.Name, left) }
+		}
+		return e.Backfill(hard, of)
+	})
+}
+
+// each works on the named datasets, all at once: the source bounds the requests, the warehouse the
+// connections. When ctx ends no new span is begun, and those under way have DrainTimeout to end.
+func (a *App) each(ctx context.Context, names []string, work func(context.Context, *export.Exporter) (export.Summary, error)) ([]export.Summary, error) {
+	chosen, err := a.choose(names)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	hard, cancel := a.drain(ctx)
+	defer cancel()
+	summaries := make([]export.Summary, len(chosen))
+	errs := make([]error, len(chosen))
+	var working sync.WaitGroup
+	for i, e := range chosen {
+		working.Go(func() {
+			var err error
+			summaries[i], err = work(hard, e)
+			errs[i] = errors.Join(named(e.Dataset.Name, err), summaries[i].Err())
+		})
+	}
+	working.Wait()
+	return summaries, errors.Join(errs...)
+}
+
+// named says which dataset an error is about.
+func named(dataset string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", dataset, err)
+}
+
+func (a *App) choose(names []string) ([]*export.Exporter, error) {
+	if len(names) == 0 {
+		return a.exporters, nil
+	}
+	var chosen []*export.Exporter
+	for _, name := range names {
+		i := slices.IndexFunc(a.exporters, func(e *export.Exporter) bool { return e.Dataset.Name == name })
+		if i < 0 {
+			return nil, &UnknownDatasetError{Name: name, Known: a.Datasets()}
+		}
+		chosen = append(chosen, a.exporters[i])
+	}
+	return chosen, nil
+}
+
+// drain is a context that outlives ctx by DrainTimeout, so that what is under way when ctx ends can be
+// committed; then it ends with export.ErrInterrupted as its cause.
+func (a *App) drain(ctx context.Context) (context.Context, context.CancelFunc) {
+	hard, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	var waiting sync.WaitGroup
+	stopWaiting := make(chan struct{})
+	waiting.Go(func() {
+		select {
+		case <-stopWaiting:
+			return
+		case <-ctx.Done():
+		}
+		a.Logger.Info("stopping: what is being read has time to end", "timeout", a.DrainTimeout.String())
+		timer := a.Clock.NewTimer(a.DrainTimeout)
+		defer timer.Stop()
+		select {
+		case <-stopWaiting:
+		case <-timer.Chan():
+			interrupt(export.ErrInterrupted)
+		}
+	})
+	return hard, func() {
+		close(stopWaiting)
+		waiting.Wait()
+		interrupt(nil)
+	}
+}

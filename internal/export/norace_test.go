@@ -1,0 +1,6 @@
+//go:build !race
+
+package export_test
+
+// scale is by how much the largest tests are made smaller. See race_test.go.
+const scale = 1

@@ -1,0 +1,197 @@
+package export_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source/simulator"
+)
+
+// Replicas share the windows: each is read once, by one of them.
+func TestReplicasShareTheWork(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.AddDate(0, 0, -4)
+		w := newWorld(t, k, calls(500), since, func(d *export.Dataset) { d.MaxSpan = 4 * time.Hour })
+		w.clock.Advance(10 * 24 * time.Hour)
+		var replicas sync.WaitGroup
+		read := make([]int64, 3)
+		for i := range read {
+			replica := w.newExporter(w.exporter.Dataset, w.open())
+			replicas.Go(func() {
+				s, err := replica.Export(t.Context(), passOnce())
+				if err != nil || s.Err() != nil {
+					t.Errorf("replica %d: %v, %v", i, err, s.Err())
+				}
+				read[i] = int64(s.Windows)
+			})
+		}
+		replicas.Wait()
+		w.mustEqualTruth(since, w.edge())
+		windows := w.count("select count(*) from %s", k.own("windows"))
+		if sum := read[0] + read[1] + read[2]; sum != int64(windows) {
+			t.Errorf("%d windows were read %d times (%v)", windows, sum, read)
+		}
+		if twice := w.count("select count(*) from %s where reads > 1", k.own("windows")); twice != 0 {
+			t.Errorf("%d windows were read more than once", twice)
+		}
+	})
+}
+
+// A replica whose lease was taken over cannot commit, and loses nothing by it.
+func TestTakenOverSpanIsNotCommitted(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.Add(-5 * time.Hour)
+		w := newWorld(t, k, calls(500), since, nil)
+		slow := w.newExporter(w.exporter.Dataset, w.open())
+		taken := false
+		slow.Observe = func(e export.Event) {
+			if e.Step != export.StepCommitting || taken {
+				return
+			}
+			taken = true
+			// The replica was paused for longer than its lease; another one has read the windows since.
+			w.exec(fmt.Sprintf("update %s set lease_until = %s where lease_until is not null", k.own("windows"), past(k)))
+			w.export()
+		}
+		s, err := slow.Export(t.Context(), passOnce())
+		if err != nil || s.Err() != nil {
+			t.Fatalf("losing a lease is no failure: %v, %v", err, s.Err())
+		}
+		if !taken || s.Counts.Inserted+s.Counts.Updated+s.Counts.Unchanged != 0 {
+			t.Errorf("the slow replica committed: %+v", s.Counts)
+		}
+		if twice := w.count("select count(*) from %s where reads > 1", k.own("windows")); twice != 0 {
+			t.Errorf("%d windows were committed twice", twice)
+		}
+		w.mustEqualTruth(since, w.edge())
+	})
+}
+
+// past is a time long ago, as the dialect writes it.
+func past(k kind) string {
+	if k.name == "sqlite" {
+		return "'2001-01-01T00:00:00.000000Z'"
+	}
+	return "'2001-01-01'"
+}
+
+// A pass that is interrupted gives back what it had claimed: the next one finds it due at once.
+func TestInterruptedPassGivesItsWindowsBack(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.Add(-5 * time.Hour)
+		w := newWorld(t, k, calls(500), since, nil)
+		w.sim.Script(simulator.On(1), simulator.Hang())
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step == export.StepClaimed {
+				interrupt(export.ErrInterrupted)
+			}
+		}
+		s, err := w.exporter.Export(ctx, passOnce())
+		if !errors.Is(err, export.ErrInterrupted) || !s.Stopped {
+			t.Fatalf("got %v, stopped %v", err, s.Stopped)
+		}
+		if running := w.count("select count(*) from %s where state = 'running'", k.own("windows")); running != 0 {
+			t.Errorf("%d windows are still running", running)
+		}
+		w.exporter.Observe = nil
+		w.sim.Unscript()
+		w.export()
+		w.mustEqualTruth(since, w.edge())
+	})
+}
+
+// Stop lets the span that is being read be committed, and starts no other.
+func TestStopDrains(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		w := newWorld(t, k, calls(500), start.Add(-48*time.Hour), func(d *export.Dataset) { d.MaxSpan = 3 * time.Hour })
+		stop := make(chan struct{})
+		once := sync.Once{}
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step == export.StepClaimed {
+				once.Do(func() { close(stop) })
+			}
+		}
+		s, err := w.exporter.Export(t.Context(), export.Pass{Kind: sink.RunOnce, Stop: stop})
+		if err != nil || !s.Stopped || s.Spans != 1 || s.Windows == 0 {
+			t.Errorf("got %v, %+v; want one span, committed", err, s)
+		}
+	})
+}
+
+// A backfill that was stopped goes on with what is left; once finished, the same call reads everything again.
+func TestBackfillGoesOn(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.Add(-48 * time.Hour)
+		w := newWorld(t, k, calls(500), since, func(d *export.Dataset) { d.MaxSpan = 3 * time.Hour })
+		w.export()
+		w.clock.Advance(time.Minute)
+		stop := make(chan struct{})
+		spans := 0
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step == export.StepClaimed {
+				if spans++; spans == 4 {
+					close(stop)
+				}
+			}
+		}
+		of := export.Range{From: since, To: start.Add(-24 * time.Hour)}
+		first := of
+		first.Stop = stop
+		s, err := w.exporter.Backfill(t.Context(), first)
+		if err != nil || !s.Stopped {
+			t.Fatalf("got %v, %+v", err, s)
+		}
+		if s.Windows != 12 {
+			t.Errorf("four spans of three hours read %d windows", s.Windows)
+		}
+		w.exporter.Observe = nil
+		var left []sink.Remaining
+		second := of
+		second.Progress = func(r sink.Remaining) { left = append(left, r) }
+		w.clock.Advance(time.Minute)
+		s, err = w.exporter.Backfill(t.Context(), second)
+		if err != nil || s.Windows != 12 {
+			t.Errorf("it went on with %d windows (%v), 12 were left", s.Windows, err)
+		}
+		if len(left) == 0 || left[0].Total != 24 || left[0].Left != 12 || left[len(left)-1].Left != 0 {
+			t.Errorf("progress was %+v", left)
+		}
+		w.clock.Advance(time.Minute)
+		s, err = w.exporter.Backfill(t.Context(), of)
+		if err != nil || s.Windows != 24 {
+			t.Errorf("finished and called again it read %d windows (%v), want all 24", s.Windows, err)
+		}
+	})
+}
+
+// A backfill and a daemon at the same time read every window, and nothing twice over.
+func TestBackfillBesideADaemon(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.Add(-72 * time.Hour)
+		w := newWorld(t, k, calls(500), since, func(d *export.Dataset) { d.MaxSpan = 2 * time.Hour })
+		daemon := w.newExporter(w.exporter.Dataset, w.open())
+		var both sync.WaitGroup
+		both.Go(func() {
+			if s, err := daemon.Export(t.Context(), export.Pass{Kind: sink.RunScheduled}); err != nil || s.Err() != nil {
+				t.Errorf("daemon: %v, %v", err, s.Err())
+			}
+		})
+		both.Go(func() {
+			if s, err := w.exporter.Backfill(t.Context(), export.Range{From: since, NewestFirst: true}); err != nil || s.Err() != nil {
+				t.Errorf("backfill: %v, %v", err, s.Err())
+			}
+		})
+		both.Wait()
+		w.mustEqualTruth(since, w.edge())
+		if unread := w.count("select count(*) from %s where read_at is null", k.own("windows")); unread != 0 {
+			t.Errorf("%d windows were not read", unread)
+		}
+	})
+}
