@@ -101,7 +101,7 @@ func newClinic(t *testing.T, dsn, table string) *clinic {
 func (c *clinic) write(endpoint, dsn string) {
 	c.Helper()
 	text := fmt.Sprintf(`
-source: {endpoint: %q, api_key: key, requests_per_second: 100000}
+source: {endpoint: %q, api_key: key, requests_per_second: 10000}
 warehouse: {dsn: %q}
 http: {listen: ""}
 reports:
@@ -208,7 +208,7 @@ func TestKillAtEveryStep(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			kills := 0
-			for step, goOn := 1, true; goOn; step++ {
+			for step, goOn := 1, true; goOn && !t.Failed(); step++ {
 				t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
 					c := newClinic(t, k.dsn(t), k.table)
 					if goOn = c.killed(c.start(step)); goOn {
@@ -233,7 +233,7 @@ func TestKillAtMessagesToPostgres(t *testing.T) {
 	t.Parallel()
 	kills := 0
 	stride := 5
-	for message, goOn := 1, true; goOn; message += stride {
+	for message, goOn := 1, true; goOn && !t.Failed(); message += stride {
 		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
 			c := newClinic(t, server.Database(t), "samespace.calls")
 			p := newProxy(t, c.dsn)
