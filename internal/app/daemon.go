@@ -107,8 +107,8 @@ func (a *App) migrateUntilDone(ctx context.Context) error {
 		}
 		return struct{}{}, err
 	}, backoff.WithMaxElapsedTime(0))
-	if err != nil && ctx.Err() != nil {
-		return nil // told to stop while waiting
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // told to stop while waiting: no failure
 	}
 	return err
 }

@@ -62,12 +62,12 @@ type cursor struct {
 
 // value reads the next value whole. depth counts the arrays and objects that are open around it.
 func (c *cursor) value(depth int) (token, error) {
-	start, k := c.pos, c.kind()
+	k := c.kind()
 	if k == stringKind {
 		return c.quoted()
 	}
 	var err error
-	start = c.pos
+	start := c.pos
 	switch k {
 	case objectKind, arrayKind:
 		err = c.nested(k, depth)

@@ -33,7 +33,7 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	watched := &watchedBody{body: resp.Body}
 	got, err := decodeReply(watched, t.operation, resp.ContentLength)
 	t.rows, t.errors, t.bytes, t.status = got.rows, got.graphQLErrors(), watched.bytes, resp.StatusCode
@@ -178,7 +178,7 @@ func onlyMember(in *jsontext.Decoder, wanted string, visit func() error) error {
 func atEnd(in *jsontext.Decoder) error {
 	_, err := in.ReadToken()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil
 	case err == nil:
 		return errTrailing
@@ -190,7 +190,7 @@ func atEnd(in *jsontext.Decoder) error {
 func undressed(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return errors.New("the reply is empty")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the reply was cut short: %w", io.ErrUnexpectedEOF)

@@ -56,7 +56,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = w.statusError(resp)
 	}
 	if err != nil {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		return nil, err
 	}
 	return resp, nil
@@ -191,7 +191,7 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.text.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.broken(err)
 	}
 	return n, err

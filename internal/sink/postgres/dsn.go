@@ -33,7 +33,7 @@ func takePassword(dsn string) (clean, password string, err error) {
 func takeURLPassword(rest string) (clean, password string, err error) {
 	user := ""
 	if i := strings.IndexAny(rest, "@/"); i >= 0 && rest[i] == '@' {
-		encoded := ""
+		var encoded string
 		user, encoded, _ = strings.Cut(rest[:i], ":")
 		if password, err = url.PathUnescape(encoded); err != nil {
 			return "", "", errDSN

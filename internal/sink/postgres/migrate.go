@@ -26,7 +26,7 @@ func (w *Warehouse) Migrate(ctx context.Context) error {
 			return err
 		}
 		db := stdlib.OpenDB(*w.pool.Config().ConnConfig)
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		// The schema comes first: goose keeps its version table there.
 		if exists, err := schemaExists(ctx, lock, "exporter"); err != nil {
 			return err

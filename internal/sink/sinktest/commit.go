@@ -57,11 +57,8 @@ func testCommitUnchanged(b bench) {
 	before := time.Now().Add(-time.Minute)
 	b.store(rows...)
 	written := b.exportedAt()
-	for _, cell := range strings.Split(written, " 2") {
-		if _, ok := parseTime(cell); ok && b.instant(cell).Before(before) {
-			b.t.Errorf("written at %s, want now", cell)
-		}
-		break
+	if first, _, _ := strings.Cut(written, " 2"); b.instant(first).Before(before) {
+		b.t.Errorf("written at %s, want now", first)
 	}
 	b.store(rows...)
 	equal(b, "written at", b.exportedAt(), written)

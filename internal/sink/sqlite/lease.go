@@ -57,7 +57,7 @@ func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, d
 // fence fails with ErrLeaseLost unless every window of the lease has the lease's epoch.
 func fence(ctx context.Context, tx *sql.Tx, l sink.Lease) error {
 	epochs := make(map[int64]int64, len(l.Entries))
-	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...)
+	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
 		var start time.Time
 		var epoch int64

@@ -186,7 +186,7 @@ func (s rowset) existing(ctx context.Context, tx *sql.Tx, rows [][]any, found fu
 	for i := range is {
 		to[i+1] = &is[i]
 	}
-	result, err := tx.QueryContext(ctx, s.shape.existing(len(rows)), args...)
+	result, err := tx.QueryContext(ctx, s.shape.existing(len(rows)), args...) //nolint:sqlclosecheck // each closes it
 	return each(result, err, func() error {
 		err := result.Scan(to...)
 		found(n, is)
