@@ -87,7 +87,7 @@ func (c *command) logger(log config.Log) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	if log.Format == "text" || log.Format == "auto" && isTerminal(c.stderr) {
-		return slog.New(tint.NewHandler(c.stderr, &tint.Options{Level: level, NoColor: !isTerminal(c.stderr)}))
+		return slog.New(tint.NewTextHandler(c.stderr, &tint.Options{Level: level, NoColor: !isTerminal(c.stderr)}))
 	}
 	return slog.New(slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 }

@@ -43,8 +43,8 @@ the same range it goes on with what is left. It may run beside a daemon.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&f.once, "once", false, "make one pass over all due windows, then exit")
 	flags.BoolVar(&f.backfill, "backfill", false, "read every window of a range, then exit")
-	flags.StringVar(&f.from, "from", "", "start of the backfill: a date (midnight in UTC) or a time with offset")
-	flags.StringVar(&f.to, "to", "", "end of the backfill (default: now minus the delay)")
+	flags.StringVar(&f.from, "from", "", "start of the backfill: a date (midnight in the dataset's timezone) or a time with offset")
+	flags.StringVar(&f.to, "to", "", "end of the backfill, itself left out (default: now minus the delay)")
 	flags.BoolVar(&f.newestFirst, "newest-first", false, "backfill the latest windows first")
 	flags.BoolVar(&f.restart, "restart", false, "begin the backfill anew, even if one of this range is unfinished")
 	flags.StringArrayVar(&f.reports, "report", nil, "only this dataset (may be given several times)")
@@ -98,10 +98,10 @@ func (f runFlags) check() (app.Range, error) {
 		err = errors.New("--lease must be at least 1s")
 	}
 	if err == nil && f.from != "" {
-		r.From, err = parseTime("--from", f.from)
+		r.From, err = parseMoment("--from", f.from)
 	}
 	if err == nil && f.to != "" {
-		r.To, err = parseTime("--to", f.to)
+		r.To, err = parseMoment("--to", f.to)
 	}
 	if err != nil {
 		return r, &usageError{err}
@@ -109,13 +109,14 @@ func (f runFlags) check() (app.Range, error) {
 	return r, nil
 }
 
-func parseTime(flag, text string) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
+func parseMoment(flag, text string) (app.Moment, error) {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return app.Moment{Time: t, IsDate: true}, nil
 	}
-	return time.Time{}, fmt.Errorf("%s %q is neither a date such as 2024-01-31 nor a time such as 2024-01-31T10:00:00Z", flag, text)
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return app.Moment{Time: t}, nil
+	}
+	return app.Moment{}, fmt.Errorf("%s %q is neither a date such as 2024-01-31 nor a time such as 2024-01-31T10:00:00Z", flag, text)
 }
 
 func (c *command) backfill(ctx context.Context, program *app.App, reports []string, r app.Range) error {

@@ -17,6 +17,7 @@ import (
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink/postgres"
 	"samespace-exporter/internal/sink/sqlite"
 	"samespace-exporter/internal/source"
@@ -164,7 +165,19 @@ func (a *App) Migrate(ctx context.Context) error {
 
 // Status is how every dataset is doing.
 func (a *App) Status(ctx context.Context) (status.Report, error) {
-	return status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, nil)
+	return status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next)
+}
+
+// next is when a daemon begins a dataset's next pass; zero for one that is not in the config.
+func (a *App) next(dataset string) time.Time {
+	for _, j := range a.jobs {
+		if j.exporter.Dataset.Name == dataset {
+			// The config was checked: the cron text is right.
+			next, _ := schedule.Next(j.cron, j.location, a.Clock.Now())
+			return next
+		}
+	}
+	return time.Time{}
 }
 
 // Query runs a reading SQL statement in the warehouse; every cell comes as text.

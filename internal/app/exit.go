@@ -54,7 +54,6 @@ func unreachable(e *source.Error) bool {
 // What a command handles of the packages below.
 type (
 	Summary   = export.Summary
-	Range     = export.Range
 	Remaining = sink.Remaining
 	Report    = status.Report
 )

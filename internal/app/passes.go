@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
@@ -31,11 +32,37 @@ func (a *App) Once(ctx context.Context, names []string) ([]export.Summary, error
 	})
 }
 
+// Moment is a time, or a date that begins at midnight in the timezone of whatever dataset it is applied to.
+type Moment struct {
+	Time   time.Time // for a date: its midnight in UTC
+	IsDate bool
+}
+
+// In is the moment for a dataset of a timezone.
+func (m Moment) In(location *time.Location) time.Time {
+	if !m.IsDate {
+		return m.Time
+	}
+	y, month, d := m.Time.Date()
+	return time.Date(y, month, d, 0, 0, 0, 0, location)
+}
+
+// Range is what a backfill reads.
+type Range struct {
+	From        Moment
+	To          Moment // the zero Moment: up to now
+	NewestFirst bool
+	Restart     bool // begin anew, even if a backfill of this range is unfinished
+}
+
 // Backfill reads a range of the named datasets (none: all) whole, read before or not. See export.Range.
-func (a *App) Backfill(ctx context.Context, names []string, r export.Range, progress func(dataset string, left sink.Remaining)) ([]export.Summary, error) {
+func (a *App) Backfill(ctx context.Context, names []string, r Range, progress func(dataset string, left sink.Remaining)) ([]export.Summary, error) {
 	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
-		of := r
-		of.Stop = ctx.Done()
+		zone := e.Dataset.Grid.Location()
+		of := export.Range{From: r.From.In(zone), NewestFirst: r.NewestFirst, Restart: r.Restart, Stop: ctx.Done()}
+		if !r.To.Time.IsZero() {
+			of.To = r.To.In(zone)
+		}
 		if progress != nil {
 			of.Progress = func(left sink.Remaining) { progress(e.Dataset.Name, left) }
 		}
