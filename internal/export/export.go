@@ -110,6 +110,8 @@ type Exporter struct {
 	Observe func(Event)
 
 	prepared bool
+	// largestPage is the most rows that the server was seen to send in a page.
+	largestPage int
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

@@ -119,10 +119,22 @@ func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.
 	q.Uncertain = s.uncertain
 	for tears := 0; ; tears++ {
 		reading, err := s.Source.Rows(ctx, q)
+		s.seePages(reading)
 		var torn *source.TornError
 		if tears == maxTears || !errors.As(err, &torn) || torn.IgnoresSkip {
 			return reading, err
 		}
+	}
+}
+
+// seePages learns how large a page the server sends.
+func (s *span) seePages(reading source.Reading) {
+	for i, first := range reading.Pages {
+		end := len(reading.Rows)
+		if i+1 < len(reading.Pages) {
+			end = reading.Pages[i+1]
+		}
+		s.Exporter.largestPage = max(s.largestPage, end-first)
 	}
 }
 
@@ -146,8 +158,10 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 	case errors.As(err, &many), errors.As(err, &disorder):
 		return true
 	case errors.As(err, &torn):
-		// Rows that come in one page cannot move between pages: smaller than that gains nothing.
-		return !torn.IgnoresSkip && torn.Skip >= s.Dataset.Query.PageSize-1
+		// Rows that come in one page cannot move between pages: smaller than that gains nothing. One page it
+		// was if nothing but its end was looked for, and if the server is known to send larger ones.
+		onePage := torn.Skip < torn.Page && torn.Page < s.largestPage
+		return !torn.IgnoresSkip && !onePage
 	case !errors.As(err, &request):
 		return false
 	case request.Class == source.TooHeavy,

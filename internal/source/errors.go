@@ -62,6 +62,7 @@ func (e *TooManyRowsError) Error() string {
 // page as asked. What was read is not the span's rows.
 type TornError struct {
 	Skip   int // of the page that did not fit
+	Page   int // rows of the largest page of the reading
 	Reason string
 	// IgnoresSkip is set when the server was seen to send the same page for two other skips: reading again is
 	// useless.

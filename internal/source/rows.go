@@ -180,10 +180,10 @@ func (r *reader) torn(ctx context.Context, rows []string, skip int) error {
 			return err
 		}
 		if slices.Equal(again, rows) {
-			return &TornError{Skip: skip, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
+			return &TornError{Skip: skip, Page: r.largest, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
 		}
 	}
-	return &TornError{Skip: skip, Reason: "a row before it appeared or vanished while the pages were read"}
+	return &TornError{Skip: skip, Page: r.largest, Reason: "a row before it appeared or vanished while the pages were read"}
 }
 
 // move advances by the rows received, whatever was asked for.
