@@ -23,6 +23,14 @@ type Range struct {
 	Progress func(sink.Remaining)
 }
 
+// RangeError says that a range holds nothing that can be read: it ends before it begins, or begins after now
+// minus the delay.
+type RangeError struct{ From, To time.Time }
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("nothing to backfill: from %s is not before %s", e.From.Format(time.RFC3339), e.To.Format(time.RFC3339))
+}
+
 // waitForOthers is how long a pass waits before it looks again at windows that another replica is working on.
 const waitForOthers = time.Second
 
@@ -71,8 +79,7 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 		to = p.edge
 	}
 	if !r.From.Before(to) {
-		return window.Window{}, fmt.Errorf("nothing to backfill: from %s is not before %s",
-			r.From.Format(time.RFC3339), to.Format(time.RFC3339))
+		return window.Window{}, &RangeError{From: r.From, To: to}
 	}
 	last := p.Dataset.Grid.At(to)
 	within := window.Window{Start: p.Dataset.Grid.At(r.From).Start, End: last.End}
@@ -138,10 +145,16 @@ func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 	began := e.now()
 	p := e.passage(pass, began)
 	err := p.export(ctx)
+	waiting := false
 	for deadline := time.Now().Add(2 * e.LeaseTTL); err == nil && !p.stopped() && time.Now().Before(deadline); {
 		var others bool
 		if others, err = p.othersAtWork(ctx); err != nil || !others {
 			break
+		}
+		if !waiting {
+			waiting = true
+			p.Logger.Info("waiting for windows that another process holds, or held when it was killed",
+				"dataset", p.Dataset.Name, "at_most", (2 * e.LeaseTTL).String())
 		}
 		if err = p.wait(ctx, waitForOthers); err == nil {
 			err = p.exportDue(ctx)

@@ -23,7 +23,7 @@ type MappingError struct {
 }
 
 func (e *MappingError) Error() string {
-	return fmt.Sprintf("all %d rows were rejected, the first one since %v: mend the mapping of this report", e.Rows, e.First)
+	return fmt.Sprintf("no row fits the mapping (%d read), the first one since %v; mend the report's fields in the config", e.Rows, e.First)
 }
 
 func (e *MappingError) Unwrap() error { return e.First }

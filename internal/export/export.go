@@ -172,14 +172,18 @@ func (e SpanError) Error() string { return e.Span.String() + ": " + e.Err.Error(
 
 func (e SpanError) Unwrap() error { return e.Err }
 
-// FailedError says that a pass was made but some spans were not read.
+// FailedError says that a pass was made but some spans were not read. Its text leaves the dataset's name to the
+// caller.
 type FailedError struct {
 	Dataset string
 	Failed  []SpanError
 }
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("%s: %d spans were not read; the first: %v", e.Dataset, len(e.Failed), e.Failed[0])
+	if len(e.Failed) == 1 {
+		return fmt.Sprintf("a span was not read, %v", e.Failed[0])
+	}
+	return fmt.Sprintf("%d spans were not read, the first of them %v", len(e.Failed), e.Failed[0])
 }
 
 func (e *FailedError) Unwrap() error { return e.Failed[0] }

@@ -88,7 +88,7 @@ func (p *passage) prepare(ctx context.Context) error {
 		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), ConfigHash: d.ConfigHash, Reread: d.Reread,
 	})
 	if err != nil {
-		return fmt.Errorf("prepare table %s: %w", d.Mapper.Table().Name, err)
+		return err
 	}
 	p.prepared = true
 	p.summary.Changes = done.Changes
