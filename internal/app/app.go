@@ -5,6 +5,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schedule"
+	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/sink/postgres"
 	"samespace-exporter/internal/sink/sqlite"
 	"samespace-exporter/internal/source"
@@ -68,11 +70,11 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	a.metrics = status.NewMetrics(a.registry)
 	var err error
 	if a.source, err = openSource(c.Source, a.Options); err != nil {
-		return nil, fmt.Errorf("source: %w", err)
+		return nil, err
 	}
 	if a.warehouse, err = openWarehouse(ctx, c.Warehouse); err != nil {
 		a.source.Close()
-		return nil, fmt.Errorf("warehouse: %w", err)
+		return nil, err
 	}
 	if err := a.addDatasets(c); err != nil {
 		a.Close()
@@ -156,16 +158,15 @@ func (a *App) observe(e export.Event) {
 }
 
 // Migrate brings the exporter's own tables to the newest version.
-func (a *App) Migrate(ctx context.Context) error {
-	if err := a.warehouse.Migrate(ctx); err != nil {
-		return fmt.Errorf("migrate warehouse: %w", err)
-	}
-	return nil
-}
+func (a *App) Migrate(ctx context.Context) error { return a.warehouse.Migrate(ctx) }
 
-// Status is how every dataset is doing.
+// Status is how every dataset is doing; of a warehouse that was never exported to, it has none.
 func (a *App) Status(ctx context.Context) (status.Report, error) {
-	return status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next)
+	report, err := status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next)
+	if errors.Is(err, sink.ErrNotMigrated) {
+		return status.Report{Version: a.Version, At: a.Clock.Now().UTC(), Datasets: []status.Dataset{}}, nil
+	}
+	return report, err
 }
 
 // next is when a daemon begins a dataset's next pass; zero for one that is not in the config.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 		}
 		tell(f)
 	}
-	note("config", fmt.Sprintf("%d datasets: %s", len(a.exporters), strings.Join(a.Datasets(), ", ")), nil)
+	note("config", "exports "+cmp.Or(strings.Join(a.Datasets(), ", "), "nothing"), nil)
 	for _, reason := range a.skipped {
 		note("config", "not exported: "+reason, nil)
 	}
@@ -110,7 +111,7 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 		}
 	}
 	if rejected > 0 {
-		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first: %w", rejected, len(sample), first)
+		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first one since %w; mend the report's fields in the config", rejected, len(sample), first)
 	}
 	text := fmt.Sprintf("%d sampled rows fit the mapping", len(sample))
 	if extra > 0 {

@@ -25,16 +25,17 @@ type job struct {
 }
 
 // Run is the daemon: it exports every dataset on its schedule and serves http, until ctx ends. Then it starts
-// nothing new, and what is under way has DrainTimeout to end. ready, when set, is told the address that is
-// served (nil when http is off) once the schedule runs.
-func (a *App) Run(ctx context.Context, ready func(net.Addr)) error {
-	for _, reason := range a.skipped {
-		a.Logger.Warn("not exported", "reason", reason)
-	}
+// nothing new, and what is under way has DrainTimeout to end. It may start before the warehouse does.
+// serving, when set, is told the address that is served (nil when http is off).
+func (a *App) Run(ctx context.Context, serving func(net.Addr)) error {
+	a.warnOfSkipped()
 	scheduler := schedule.New(a.Clock, a.Logger)
 	server, listener, err := a.listen(scheduler)
 	if err != nil {
 		return err
+	}
+	if serving != nil {
+		serving(address(listener))
 	}
 	// What fails ends the rest as well: half a daemon helps nobody.
 	group, ctx := errgroup.WithContext(ctx)
@@ -47,12 +48,15 @@ func (a *App) Run(ctx context.Context, ready func(net.Addr)) error {
 		if err := a.migrateUntilDone(ctx); err != nil {
 			return err
 		}
-		if ready != nil {
-			ready(address(listener))
-		}
 		return scheduler.Run(ctx, a.scheduled(hard, ctx.Done()))
 	})
 	return group.Wait()
+}
+
+func (a *App) warnOfSkipped() {
+	for _, reason := range a.skipped {
+		a.Logger.Warn("not exported", "reason", reason)
+	}
 }
 
 // scheduled are the datasets as jobs of the scheduler.
@@ -72,7 +76,7 @@ func (a *App) pass(ctx context.Context, e *export.Exporter, stop <-chan struct{}
 	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop})
 	logger := a.Logger.With("dataset", e.Dataset.Name)
 	outcome := "done"
-	switch err := errors.Join(err, s.Err()); {
+	switch err := reason(s, err); {
 	case s.Stopped:
 		outcome = "interrupted"
 		logger.Info("pass interrupted", "windows", s.Windows)
@@ -120,7 +124,7 @@ func (a *App) listen(scheduler *schedule.Scheduler) (*http.Server, net.Listener,
 	}
 	listener, err := net.Listen("tcp", a.config.HTTP.Listen)
 	if err != nil {
-		return nil, nil, fmt.Errorf("listen on http.listen: %w", err)
+		return nil, nil, fmt.Errorf("%w; choose another http.listen", err)
 	}
 	handler := status.New(status.Options{
 		Warehouse: a.warehouse, Registry: a.registry, Clock: a.Clock.Now, Version: a.Version, Next: scheduler.Next,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"net"
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
@@ -24,16 +25,21 @@ func ExitCode(err error) int {
 	var (
 		malformed   config.Errors
 		unknown     *UnknownDatasetError
+		backwards   *export.RangeError
 		mapping     *schema.MappingError
 		narrowing   *schema.NarrowingError
 		unavailable *sink.UnavailableError
 		request     *source.Error
+		address     *net.OpError
 	)
 	switch {
 	case err == nil:
 		return ExitDone
-	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing):
+	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing),
+		errors.As(err, &backwards):
 		return ExitUsage
+	case errors.As(err, &address) && address.Op == "listen":
+		return ExitUsage // http.listen
 	case errors.As(err, &unavailable):
 		return ExitUnreachable
 	case errors.As(err, &request) && unreachable(request):

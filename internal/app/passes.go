@@ -23,9 +23,12 @@ func (e *UnknownDatasetError) Error() string {
 	return fmt.Sprintf("no dataset is named %q; the config has: %s", e.Name, strings.Join(e.Known, ", "))
 }
 
+// ErrInterrupted says that ctx ended before all was done. What was read is committed.
+var ErrInterrupted = errors.New("interrupted; the same command goes on with what is left")
+
 // Once makes one pass over all that is due of the named datasets (none: all), several at a time. The
 // summaries are in the order of the config. The error joins why passes could not go on and which spans were
-// not read (*export.FailedError).
+// not read (*export.FailedError), or is ErrInterrupted.
 func (a *App) Once(ctx context.Context, names []string) ([]export.Summary, error) {
 	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
 		return e.Finish(hard, export.Pass{Kind: sink.RunOnce, Order: sink.LiveFirst, Stop: ctx.Done()})
@@ -77,6 +80,9 @@ func (a *App) each(ctx context.Context, names []string, work func(context.Contex
 	if err != nil {
 		return nil, err
 	}
+	if len(names) == 0 {
+		a.warnOfSkipped()
+	}
 	if err := a.Migrate(ctx); err != nil {
 		return nil, err
 	}
@@ -89,19 +95,14 @@ func (a *App) each(ctx context.Context, names []string, work func(context.Contex
 		working.Go(func() {
 			var err error
 			summaries[i], err = work(hard, e)
-			errs[i] = errors.Join(named(e.Dataset.Name, err), summaries[i].Err())
+			errs[i] = reason(summaries[i], err)
 		})
 	}
 	working.Wait()
-	return summaries, errors.Join(errs...)
-}
-
-// named says which dataset an error is about.
-func named(dataset string, err error) error {
-	if err == nil {
-		return nil
+	if ctx.Err() != nil && slices.ContainsFunc(summaries, func(s export.Summary) bool { return s.Stopped }) {
+		return summaries, ErrInterrupted
 	}
-	return fmt.Errorf("%s: %w", dataset, err)
+	return summaries, together(chosen, errs)
 }
 
 func (a *App) choose(names []string) ([]*export.Exporter, error) {
@@ -114,7 +115,9 @@ func (a *App) choose(names []string) ([]*export.Exporter, error) {
 		if i < 0 {
 			return nil, &UnknownDatasetError{Name: name, Known: a.Datasets()}
 		}
-		chosen = append(chosen, a.exporters[i])
+		if !slices.Contains(chosen, a.exporters[i]) { // a dataset has one pass at a time
+			chosen = append(chosen, a.exporters[i])
+		}
 	}
 	return chosen, nil
 }

@@ -31,6 +31,9 @@ import (
 // holder must stop working on the span. It is no failure of the span.
 var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
 
+// ErrNotMigrated says that the exporter's own tables are not there yet.
+var ErrNotMigrated = errors.New("the exporter's own tables are not there yet: its first run makes them, or exporter migrate")
+
 // UnavailableError says that the warehouse cannot be reached or cannot write now (down, starting, full
 // disk). The same call may succeed later; nothing of it happened.
 type UnavailableError struct {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -98,7 +99,7 @@ func (w *wire) statusError(resp *http.Response) *Error {
 	failed := &Error{
 		Class:  Refused,
 		Status: resp.StatusCode,
-		Err:    fmt.Errorf("status %d: %q", resp.StatusCode, w.redact.excerpt(string(text), err != nil || len(text) == most)),
+		Err:    errors.New(strings.TrimSpace(fmt.Sprintf("status %d %s", resp.StatusCode, w.redact.excerpt(string(text), err != nil || len(text) == most)))),
 	}
 	switch code := resp.StatusCode; {
 	case code/100 == 3:

@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -48,7 +47,7 @@ type Run struct {
 func Read(ctx context.Context, w Warehouse, now time.Time, version string, next func(string) time.Time) (Report, error) {
 	all, err := w.Status(ctx, now)
 	if err != nil {
-		return Report{}, fmt.Errorf("read status: %w", err)
+		return Report{}, err
 	}
 	report := Report{Version: version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
 	for _, d := range all {

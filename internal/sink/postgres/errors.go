@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -59,10 +60,26 @@ func classify(ctx context.Context, verb string, err error) error {
 		return fmt.Errorf("%s: %w", verb, context.Cause(ctx))
 	}
 	if hint := unavailableHint(err); hint != "" {
-		return fmt.Errorf("%s: %w", verb, &sink.UnavailableError{Hint: hint, Err: err})
+		return fmt.Errorf("%s: %w", verb, &sink.UnavailableError{Hint: hint, Err: inOneLine{err}})
 	}
 	return fmt.Errorf("%s: %w", verb, err)
 }
+
+// inOneLine is an error in one line that says nothing twice: of a connection that failed pgx tells in a line for
+// each address, with TLS and without it.
+type inOneLine struct{ err error }
+
+func (e inOneLine) Error() string {
+	var said []string
+	for line := range strings.Lines(e.err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+func (e inOneLine) Unwrap() error { return e.err }
 
 func sqlState(err error) string {
 	var server *pgconn.PgError

@@ -19,7 +19,7 @@ var errNoCitus = errors.New("warehouse.distribute is set, but the database has n
 // Prepare makes the report table, or what it lacks, and enters the dataset. Processes that start at once wait
 // for each other. Sessions need no reset: they remember descriptions of the exporter's own tables only.
 func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
-	err = w.inTx(ctx, "prepare "+d.Name, func(tx pgx.Tx) error {
+	err = w.inTx(ctx, "prepare", func(tx pgx.Tx) error {
 		if err := takeLock(ctx, tx, prepareLock); err != nil {
 			return err
 		}

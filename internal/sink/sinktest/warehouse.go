@@ -92,7 +92,8 @@ type Warehouse interface {
 
 	// Status is what the warehouse knows of every dataset, in order of name. Through is where the unbroken run
 	// of complete windows that begins with the ledger's first one ends, or the ReadTo of the partly read
-	// window that follows it; the view through says the same. Running counts unexpired leases.
+	// window that follows it; the view through says the same. Running counts unexpired leases. Before Migrate it
+	// is sink.ErrNotMigrated.
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
 	// Check tries, without changing anything that stays, whether the warehouse can do all that an export
 	// needs (connect, rights to create and write), and describes it in a line. The exporter's own tables

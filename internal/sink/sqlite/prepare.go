@@ -17,9 +17,9 @@ import (
 // Prepare makes or widens the report table, keeps the data dictionary current, and enters the dataset.
 func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
 	if name := strings.ToLower(d.Table.Name); strings.HasPrefix(name, "exporter_") || strings.HasPrefix(name, "sqlite_") {
-		return sink.Prepared{}, fmt.Errorf("prepare %s: tables named exporter_ or sqlite_ are not for reports: name another table", d.Name)
+		return sink.Prepared{}, errors.New("prepare: tables named exporter_ or sqlite_ are not for reports: name another table")
 	}
-	err = w.write(ctx, "prepare "+d.Name, func(tx *sql.Tx) error {
+	err = w.write(ctx, "prepare", func(tx *sql.Tx) error {
 		before, err := datasetBefore(ctx, tx, d.Name)
 		entered := err == nil
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -22,8 +22,18 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetSt
 		all = append(all, s)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && w.empty(ctx):
+		return nil, sink.ErrNotMigrated
+	case err != nil:
 		return nil, w.explain(ctx, "read status", err)
 	}
 	return all, nil
+}
+
+// empty reports whether the exporter's own tables are seen not to be there.
+func (w *Warehouse) empty(ctx context.Context) bool {
+	var tables int
+	row := w.reader.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'exporter_datasets'`)
+	return row.Scan(&tables) == nil && tables == 0
 }
