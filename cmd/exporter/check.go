@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,38 +29,42 @@ func (c *command) newCheck() *cobra.Command {
 
 func (c *command) check(ctx context.Context, program *app.App, offline bool) error {
 	var findings []app.Finding
+	wrong := 0
 	err := program.Check(ctx, offline, func(f app.Finding) {
 		findings = append(findings, f)
+		mark := "ok   "
+		if !f.OK {
+			mark = "WRONG"
+			wrong++
+		}
 		if !c.json {
-			mark := "ok   "
-			if !f.OK {
-				mark = "WRONG"
-			}
-			c.printf("%s  %s: %s\n", mark, f.Subject, f.Text)
+			c.printf("%s  %s: %s\n", mark, f.Subject, strings.ReplaceAll(f.Text, "\n", "\n         "))
 		}
 	})
 	if c.json {
 		err = errors.Join(err, c.printJSON(findings))
 	}
-	if err != nil {
-		return &checkError{err}
+	if err == nil {
+		return nil
 	}
-	return nil
+	sum := &checkError{wrong: wrong, err: err}
+	if app.ExitCode(err) == app.ExitFailed { // no window is at stake: what is wrong is to be mended in the config
+		return &usageError{sum}
+	}
+	return sum
 }
 
 // checkError is what is wrong in sum: the findings have been printed already.
-type checkError struct{ err error }
+type checkError struct {
+	wrong int
+	err   error
+}
 
 func (e *checkError) Error() string {
-	wrong := 1
-	var joined interface{ Unwrap() []error }
-	if errors.As(e.err, &joined) {
-		wrong = len(joined.Unwrap())
-	}
-	if wrong == 1 {
+	if e.wrong == 1 {
 		return "one thing is wrong, see above"
 	}
-	return fmt.Sprintf("%d things are wrong, see above", wrong)
+	return fmt.Sprintf("%d things are wrong, see above", e.wrong)
 }
 
 func (e *checkError) Unwrap() error { return e.err }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -47,7 +48,11 @@ func (d demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
-	group.Go(func() error { return simulate(ctx, listener, 1) })
+	now := time.Now()
+	// The simulated API's clock stands: no row arrives between the two passes.
+	group.Go(func() error {
+		return simulate(ctx, listener, simulator.Options{Seed: 1, Clock: func() time.Time { return now }})
+	})
 	group.Go(func() error {
 		defer cancel()
 		return d.export(ctx, endpoint(listener))
@@ -57,15 +62,16 @@ func (d demo) run(ctx context.Context) error {
 
 func (d demo) export(ctx context.Context, endpoint string) error {
 	path := filepath.Join(d.dir, "exporter-demo.yaml")
-	text := []byte(demoConfig(d.dsn != ""))
+	text := []byte(d.config())
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return fmt.Errorf("write the demo's config: %w", err)
+		return &usageError{fmt.Errorf("%w; choose another directory with --dir", err)}
 	}
 	cfg, err := config.Parse(path, text, d.environment(endpoint), os.ReadFile)
 	if err != nil {
 		return err
 	}
-	program, err := app.New(ctx, cfg, app.Options{Version: version(), Logger: d.logger(cfg.Log)})
+	cfg.Log.Level = slog.LevelWarn // what is printed tells the story
+	program, err := d.newApp(ctx, cfg, app.Options{Logger: d.logger(cfg.Log)})
 	if err != nil {
 		return err
 	}
@@ -73,10 +79,10 @@ func (d demo) export(ctx context.Context, endpoint string) error {
 
 	d.printf("A simulated contact centre is served at %s.\nExporting its last %d days, three reports, into %s ...\n\n", endpoint, demoDays, d.warehouse())
 	summaries, err := program.Once(ctx, nil)
+	d.printSummaries(summaries, err)
 	if err != nil {
 		return err
 	}
-	d.printSummaries(summaries)
 	if err := d.query(ctx, program); err != nil {
 		return err
 	}
@@ -100,10 +106,7 @@ func (d demo) environment(endpoint string) func(string) (string, bool) {
 		case "DEMO_ENDPOINT":
 			return endpoint, true
 		case "DEMO_DSN":
-			if d.dsn != "" {
-				return d.dsn, true
-			}
-			return "sqlite:" + d.file(), true
+			return d.dsn, true
 		}
 		return os.LookupEnv(name)
 	}
@@ -143,22 +146,33 @@ from %s where direction = 'in' group by queue order by calls desc`, d.table("cal
 }
 
 func (d demo) goOn(path string) {
-	d.printf("\nTo go on:\n")
-	if d.dsn == "" {
-		d.printf("  sqlite3 %s 'select * from exporter_windows limit 5'     what the ledger knows\n", d.file())
+	steps := [][2]string{
+		{"less " + path, "the config that was used"},
+		{"exporter simulate &", "serve the same API again, then"},
+		{"exporter run -c " + path, "keep the warehouse current, as a daemon"},
+		{"exporter status -c " + path, "see how far it is"},
 	}
-	d.printf("  less %s                                  the config that was used\n", path)
-	d.printf("  exporter simulate &                                      serve the same API again, then\n")
-	d.printf("  exporter run -c %s                       keep the warehouse current, as a daemon\n", path)
-	d.printf("  exporter status -c %s                    see how far it is\n", path)
+	if d.dsn == "" {
+		steps = append([][2]string{{"sqlite3 " + d.file() + " 'select * from exporter_windows limit 5'", "what the ledger knows"}}, steps...)
+	} else {
+		steps = append([][2]string{{"export DEMO_DSN=postgres://...", "the same Postgres: its DSN is not in the config"}}, steps...)
+	}
+	width := 0
+	for _, step := range steps {
+		width = max(width, len(step[0]))
+	}
+	d.printf("\nTo go on:\n")
+	for _, step := range steps {
+		d.printf("  %-*s  %s\n", width, step[0], step[1])
+	}
 	d.printf("With an API key of your own: copy config.example.yaml to exporter.yaml, then exporter check.\n")
 }
 
-// demoConfig is the demo's config: the simulated API's reports, each metric mapped.
-func demoConfig(postgres bool) string {
+// config is the demo's config: the simulated API's reports, each metric mapped.
+func (d demo) config() string {
 	var b strings.Builder
-	dsn := "${DEMO_DSN:-sqlite:exporter-demo.db}"
-	if postgres {
+	dsn := strings.ReplaceAll("sqlite:"+d.file(), "$", "$$")
+	if d.dsn != "" {
 		dsn = "${DEMO_DSN}"
 	}
 	fmt.Fprintf(&b, `# Written by "exporter demo". It reads the API that "exporter simulate" serves.
@@ -168,7 +182,7 @@ source:
   requests_per_second: 1000            # the simulated API has no limit; a real one deserves less
 
 warehouse:
-  dsn: %s
+  dsn: %q
 
 defaults:
   timezone: Asia/Kolkata

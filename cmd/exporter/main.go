@@ -4,29 +4,43 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // a container or a bare machine may have no zone files
+
+	"samespace-exporter/internal/app"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends ctx and the work drains; from then on a second one ends the process at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr) // no os.Exit and no log.Fatal below this line
-	stop()
-	os.Exit(code)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		signal.Stop(signals) // before the work hears of it and drains: a second signal ends the process at once
+		cancel()
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr)) // no os.Exit and no log.Fatal below this line
 }
 
 // run is the program: its exit code is that of the command contract.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(stdout, stderr)
+	c := &command{stdout: stdout, stderr: stderr}
+	root := c.newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil {
-		printError(stderr, err)
+	chosen, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return app.ExitDone
+	case !c.begun: // the command line was not understood
+		err = &usageError{fmt.Errorf("%w; see %s --help", err, chosen.CommandPath())}
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = errors.New("interrupted")
 	}
+	printError(stderr, err)
 	return exitCode(err)
 }

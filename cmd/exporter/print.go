@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -39,9 +40,9 @@ func printTable(w io.Writer, header []string, rows [][]string) {
 	_, _ = fmt.Fprintln(w, t.Render())
 }
 
-// printSummaries prints what passes did.
-func (c *command) printSummaries(summaries []app.Summary) {
-	if len(summaries) == 0 {
+// printSummaries prints what passes did; nothing when they came to an error before they did anything.
+func (c *command) printSummaries(summaries []app.Summary, err error) {
+	if err != nil && !slices.ContainsFunc(summaries, func(s app.Summary) bool { return s.Windows > 0 }) {
 		return
 	}
 	var rows [][]string

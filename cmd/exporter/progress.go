@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,14 +20,20 @@ type progress struct {
 	mu    sync.Mutex
 	left  map[string]app.Remaining
 	bar   *progressbar.ProgressBar // nil: lines
-	lines map[string]time.Time     // when a dataset's last line was printed
+	lines map[string]line          // a dataset's last one
+}
+
+// line is what was printed of a dataset.
+type line struct {
+	at   time.Time
+	left app.Remaining
 }
 
 // linesEvery is how often a line is printed for a dataset where there is no terminal.
 const linesEvery = 10 * time.Second
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, left: map[string]app.Remaining{}, lines: map[string]time.Time{}}
+	p := &progress{out: out, left: map[string]app.Remaining{}, lines: map[string]line{}}
 	if isTerminal(out) {
 		p.bar = progressbar.NewOptions64(1, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("windows"),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(),
@@ -40,7 +48,9 @@ func (p *progress) show(dataset string, left app.Remaining) {
 	defer p.mu.Unlock()
 	p.left[dataset] = left
 	if p.bar == nil {
-		p.line(dataset, left)
+		if left.Left == 0 || time.Since(p.lines[dataset].at) >= linesEvery {
+			p.printLine(dataset)
+		}
 		return
 	}
 	var all app.Remaining
@@ -53,18 +63,26 @@ func (p *progress) show(dataset string, left app.Remaining) {
 	_ = p.bar.Set64(all.Total - all.Left)
 }
 
-func (p *progress) line(dataset string, left app.Remaining) {
-	if now := time.Now(); left.Left == 0 || now.Sub(p.lines[dataset]) >= linesEvery {
-		p.lines[dataset] = now
-		_, _ = fmt.Fprintf(p.out, "%s: %d of %d windows read, %d left, %d failed\n",
-			dataset, left.Total-left.Left, left.Total, left.Left, left.Failed)
+// printLine prints how far a dataset is, unless that has been said.
+func (p *progress) printLine(dataset string) {
+	left := p.left[dataset]
+	if last, ok := p.lines[dataset]; ok && last.left == left {
+		return
 	}
+	p.lines[dataset] = line{at: time.Now(), left: left}
+	_, _ = fmt.Fprintf(p.out, "%s: %d of %d windows read, %d left, %d failed\n",
+		dataset, left.Total-left.Left, left.Total, left.Left, left.Failed)
 }
 
+// end takes the bar away, or prints where the lines end.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Clear()
+		return
+	}
+	for _, dataset := range slices.Sorted(maps.Keys(p.left)) {
+		p.printLine(dataset)
 	}
 }

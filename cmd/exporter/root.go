@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"samespace-exporter/internal/app"
 	"samespace-exporter/internal/config"
 )
 
@@ -18,11 +21,11 @@ type command struct {
 	configPath     string
 	json           bool
 	verbose        bool
+	begun          bool // set once the command line was understood
 }
 
 // newRoot is the whole command tree.
-func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	c := &command{stdout: stdout, stderr: stderr}
+func (c *command) newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "exporter",
 		Short: "Copies contact-centre reports from the Samespace Analytics API into a SQL warehouse",
@@ -36,12 +39,12 @@ on a schedule, and keeps the copy right while the source keeps changing.
   exporter run --backfill --from 2024-01-01
 
 Exit codes: 0 all done, 1 some windows failed, 2 usage or config, 3 source or warehouse not reachable.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { c.begun = true },
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
 	root.PersistentFlags().StringVarP(&c.configPath, "config", "c", defaultConfig(), "the config file (or EXPORTER_CONFIG)")
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log more")
 	root.AddCommand(
@@ -66,12 +69,22 @@ func (c *command) loadConfig() (*config.Config, error) {
 	return cfg, nil
 }
 
-// noArgs refuses arguments, as a mistake of usage.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return &usageError{err}
+// noArgs refuses arguments; cobra's own words would be that of an unknown command.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is one word too many", args[0])
 	}
 	return nil
+}
+
+// newApp makes the program of a config. What it cannot be made of is a mistake in the config.
+func (c *command) newApp(ctx context.Context, cfg *config.Config, o app.Options) (*app.App, error) {
+	o.Version = version()
+	program, err := app.New(ctx, cfg, o)
+	if err != nil && app.ExitCode(err) == app.ExitFailed {
+		err = &usageError{err}
+	}
+	return program, err
 }
 
 // jsonFlag adds --json to a reading command.

@@ -61,7 +61,7 @@ func (c *command) run(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	program, err := app.New(ctx, cfg, app.Options{Version: version(), Logger: c.logger(cfg.Log), LeaseTTL: f.lease})
+	program, err := c.newApp(ctx, cfg, app.Options{Logger: c.logger(cfg.Log), LeaseTTL: f.lease})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *command) run(ctx context.Context, f runFlags) error {
 		return c.backfill(ctx, program, f.reports, backfill)
 	case f.once:
 		summaries, err := program.Once(ctx, f.reports)
-		c.printSummaries(summaries)
+		c.printSummaries(summaries, err)
 		return err
 	}
 	return program.Run(ctx, func(address net.Addr) {
@@ -123,6 +123,6 @@ func (c *command) backfill(ctx context.Context, program *app.App, reports []stri
 	progress := newProgress(c.stderr)
 	summaries, err := program.Backfill(ctx, reports, r, progress.show)
 	progress.end()
-	c.printSummaries(summaries)
+	c.printSummaries(summaries, err)
 	return err
 }

@@ -29,13 +29,13 @@ func (c *command) newSimulate() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
-				return &usageError{fmt.Errorf("listen (choose another address with --listen): %w", err)}
+				return &usageError{fmt.Errorf("%w; choose another address with --listen", err)}
 			}
 			c.printf("endpoint  %s\nx-api-key %s\n", endpoint(listener), simulatedKey)
 			for _, r := range simulator.Reports() {
 				c.printf("report    %s  %s, about %d rows a day\n", r.ID, r.Name, r.RowsPerDay)
 			}
-			return simulate(cmd.Context(), listener, seed)
+			return simulate(cmd.Context(), listener, simulator.Options{Seed: seed})
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", listen, "address")
@@ -46,9 +46,10 @@ func (c *command) newSimulate() *cobra.Command {
 func endpoint(l net.Listener) string { return fmt.Sprintf("http://%s/analytics/api", l.Addr()) }
 
 // simulate serves the simulated API until ctx ends.
-func simulate(ctx context.Context, listener net.Listener, seed uint64) error {
+func simulate(ctx context.Context, listener net.Listener, o simulator.Options) error {
+	o.APIKey = simulatedKey
 	server := &http.Server{
-		Handler:           simulator.New(simulator.Options{APIKey: simulatedKey, Seed: seed}),
+		Handler:           simulator.New(o),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	var group errgroup.Group

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -82,7 +84,7 @@ func (c *command) newHealthcheck() *cobra.Command {
 func (c *command) healthcheck(ctx context.Context, listen string) error {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return &usageError{fmt.Errorf("http.listen %q has no port to ask: %w", listen, err)}
+		return &usageError{errors.New("http.listen is off: a daemon without it cannot be asked")}
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "localhost"
@@ -95,7 +97,11 @@ func (c *command) healthcheck(ctx context.Context, listen string) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask daemon: %w", err)
+		var asked *url.Error // says again where it was asked
+		if errors.As(err, &asked) {
+			err = asked.Err
+		}
+		return fmt.Errorf("no daemon answers on http.listen, %s: %w; start it with exporter run", listen, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1000))

@@ -36,7 +36,7 @@ func (c *command) withApp(ctx context.Context, do func(context.Context, *app.App
 	if err != nil {
 		return err
 	}
-	program, err := app.New(ctx, cfg, app.Options{Version: version(), Logger: c.logger(cfg.Log)})
+	program, err := c.newApp(ctx, cfg, app.Options{Logger: c.logger(cfg.Log)})
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,10 @@ func (c *command) printStatus(report app.Report) {
 		rows = append(rows, []string{
 			d.Name, through, lag, count(d.Rows), count(d.Windows), count(d.Due), count(d.Running), count(d.Failing), count(d.Rejects), last, next,
 		})
+	}
+	if len(rows) == 0 {
+		c.printf("nothing has been exported yet: exporter run, or exporter run --once, begins\n")
+		return
 	}
 	printTable(c.stdout, []string{
 		"dataset", "complete through (UTC)", "lag", "rows", "windows", "due", "running", "failing", "rejects", "last run (UTC)", "next run (UTC)",
