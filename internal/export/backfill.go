@@ -112,7 +112,8 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 			_, _ = report()
 		}
 	})
-	if _, err := report(); err != nil {
+	before, err := report()
+	if err != nil {
 		return err
 	}
 	for {
@@ -123,9 +124,11 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		if err != nil || left.Left == 0 || p.stopped() {
 			return err
 		}
-		if left.Leased == 0 {
+		// A lease that is gone may have run out since exportDue looked: then what it was about is left.
+		if left.Leased == 0 && before.Leased == 0 {
 			return nil // the rest failed: the summary says why
 		}
+		before = left
 		if err := p.wait(ctx, waitForOthers); err != nil {
 			return err
 		}
@@ -144,13 +147,18 @@ func (e *Exporter) observed(observe func(Event)) *Exporter {
 func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 	began := e.now()
 	p := e.passage(pass, began)
-	err := p.export(ctx)
+	// A lease that is seen before a pass and gone after it may have run out in between: what it was about is due.
+	before, err := p.othersAtWork(ctx)
+	if err == nil {
+		err = p.export(ctx)
+	}
 	waiting := false
 	for deadline := time.Now().Add(2 * e.LeaseTTL); err == nil && !p.stopped() && time.Now().Before(deadline); {
-		var others bool
-		if others, err = p.othersAtWork(ctx); err != nil || !others {
+		var after bool
+		if after, err = p.othersAtWork(ctx); err != nil || !before && !after {
 			break
 		}
+		before = after
 		if !waiting {
 			waiting = true
 			p.Logger.Info("waiting for windows that another process holds, or held when it was killed",
