@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 func noError(t *testing.T, err error) {
 	t.Helper()
@@ -327,13 +330,13 @@ func TestShapesAsSQL(t *testing.T) {
 		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2), s.existing(2), s.update(), s.between(),
 	}, ";\n\n") + ";\n"
 	golden := filepath.Join("testdata", "shapes.sql")
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		noError(t, os.WriteFile(golden, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(golden)
 	noError(t, err)
 	if got != string(want) {
-		t.Errorf("the SQL differs from %s (UPDATE_GOLDEN=1 writes it anew):\n%s", golden, got)
+		t.Errorf("the SQL differs from %s (-update writes it anew):\n%s", golden, got)
 	}
 }
 
