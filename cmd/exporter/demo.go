@@ -18,11 +18,8 @@ import (
 	"samespace-exporter/internal/source/simulator"
 )
 
-// demoDays is how much history the demo exports.
-const demoDays = 30
-
 func (c *command) newDemo() *cobra.Command {
-	d := demo{command: c}
+	d := demo{command: c, days: 30}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Export a simulated month into an SQLite file and query it: nothing to set up",
@@ -30,6 +27,7 @@ func (c *command) newDemo() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	cmd.Flags().StringVar(&d.dir, "dir", ".", "where exporter-demo.yaml and exporter-demo.db are written")
+	cmd.Flags().UintVar(&d.days, "days", d.days, "how much history is exported")
 	cmd.Flags().StringVar(&d.dsn, "dsn", "", "export into this Postgres instead (postgres://…)")
 	return cmd
 }
@@ -38,6 +36,7 @@ func (c *command) newDemo() *cobra.Command {
 type demo struct {
 	*command
 	dir, dsn string
+	days     uint
 }
 
 func (d demo) run(ctx context.Context) error {
@@ -48,8 +47,8 @@ func (d demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
-	now := time.Now()
-	// The simulated API's clock stands: no row arrives between the two passes.
+	// The simulated API's clock stands, further back than a window is read: no row arrives between the two passes.
+	now := time.Now().Add(-5 * time.Minute)
 	group.Go(func() error {
 		return simulate(ctx, listener, simulator.Options{Seed: 1, Clock: func() time.Time { return now }})
 	})
@@ -77,7 +76,7 @@ func (d demo) export(ctx context.Context, endpoint string) error {
 	}
 	defer program.Close()
 
-	d.printf("A simulated contact centre is served at %s.\nExporting its last %d days, three reports, into %s ...\n\n", endpoint, demoDays, d.warehouse())
+	d.printf("A simulated contact centre is served at %s.\nExporting its last %d days, three reports, into %s ...\n\n", endpoint, d.days, d.warehouse())
 	summaries, err := program.Once(ctx, nil)
 	d.printSummaries(summaries, err)
 	if err != nil {
@@ -190,7 +189,7 @@ defaults:
 
 reports:
 `, simulateAddress, simulatedKey, dsn)
-	since := time.Now().AddDate(0, 0, -demoDays).Format(time.DateOnly)
+	since := time.Now().AddDate(0, 0, -int(d.days)).Format(time.DateOnly)
 	for _, r := range simulator.Reports() {
 		writeReport(&b, r, since)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
@@ -39,9 +40,12 @@ on a schedule, and keeps the copy right while the source keeps changing.
   exporter run --backfill --from 2024-01-01
 
 Exit codes: 0 all done, 1 some windows failed, 2 usage or config, 3 source or warehouse not reachable.`,
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { c.begun = true },
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		PersistentPreRun:           func(*cobra.Command, []string) { c.begun = true },
 	}
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
@@ -67,6 +71,17 @@ func (c *command) loadConfig() (*config.Config, error) {
 		return nil, &usageError{err}
 	}
 	return cfg, nil
+}
+
+// knownCommand refuses whatever is left for the root: no command has that name.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %s", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q", args[0])
 }
 
 // noArgs refuses arguments; cobra's own words would be that of an unknown command.
