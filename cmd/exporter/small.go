@@ -101,7 +101,7 @@ func (c *command) healthcheck(ctx context.Context, listen string) error {
 		if errors.As(err, &asked) {
 			err = asked.Err
 		}
-		return fmt.Errorf("no daemon answers on http.listen, %s: %w; start it with exporter run", listen, err)
+		return fmt.Errorf("no daemon answers on http.listen: %w; start it with exporter run", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1000))

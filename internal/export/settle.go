@@ -53,7 +53,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	if err != nil {
 		p.prepared = false // the table may have been altered under our feet: look again next time
-		return fmt.Errorf("commit: %w", err)
+		return err
 	}
 	o.held.finish(o.batch.Readings)
 	event.Step, event.Counts = StepCommitted, counts

@@ -38,7 +38,7 @@ func hint(code int) string {
 	case sqlite3.SQLITE_CANTOPEN:
 		return "check that the file's directory is there and writable, and that there are file handles left"
 	case sqlite3.SQLITE_IOERR:
-		return "the disk failed: check the system's log, and that it is not a network share"
+		return "the disk failed: check the room on it, the system's log, and that it is not a network share"
 	case sqlite3.SQLITE_NOTADB:
 		return "the file is not a SQLite database: name another path, or move the file away"
 	case sqlite3.SQLITE_CORRUPT:

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"samespace-exporter/internal/app"
+)
+
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "exporter-demo.yaml")
+	demo := func() string {
+		t.Helper()
+		r := execute(t, t.Context(), "demo", "--dir", dir, "--days", "1").ends(app.ExitDone)
+		r.prints("queue", "answered_percent", "Support", "A second pass wrote 0 rows", "exporter run -c "+path)
+		if r.stderr != "" {
+			t.Errorf("on stderr: %s", r.stderr)
+		}
+		return r.stdout
+	}
+	first := demo()
+	if rows := regexp.MustCompile(`(?m)^\| calls +\| +\d+ \| +\d+ \| +(\d+) `).FindStringSubmatch(first); rows == nil || len(rows[1]) < 3 {
+		t.Errorf("no summary of a day of calls: %s", first)
+	}
+	demo() // into the same file
+
+	t.Setenv("DEMO_ENDPOINT", simulated(t))
+	execute(t, t.Context(), "check", "-c", path).ends(app.ExitDone).prints("ok     report calls", "ok     report callbacks")
+	execute(t, t.Context(), "run", "--once", "-c", path).ends(app.ExitDone).prints("calls", "agent_sessions", "callbacks")
+	r := execute(t, t.Context(), "status", "-c", path, "--json").ends(app.ExitDone)
+	for _, d := range decoded[app.Report](t, r.stdout).Datasets {
+		if d.Through == nil || d.Rows == 0 || d.Failing != 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+func TestDemoIntoPostgres(t *testing.T) {
+	t.Parallel()
+	dir, dsn := t.TempDir(), server.Database(t)
+	r := execute(t, t.Context(), "demo", "--dir", dir, "--days", "1", "--dsn", dsn).ends(app.ExitDone)
+	r.prints("into Postgres", "from samespace.calls", "Support", "A second pass wrote 0 rows", "export DEMO_DSN=")
+	text, err := os.ReadFile(filepath.Join(dir, "exporter-demo.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, shown := range map[string]string{"stdout": r.stdout, "stderr": r.stderr, "the config": string(text)} {
+		if strings.Contains(shown, dsn) {
+			t.Errorf("the DSN is in %s: %s", name, shown)
+		}
+	}
+	if r.stderr != "" {
+		t.Errorf("on stderr: %s", r.stderr)
+	}
+}
+
+// simulated is the endpoint that the command simulate says it serves, until the test ends.
+func simulated(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	ended := make(chan int, 1)
+	var stderr transcript
+	go func() {
+		ended <- run(ctx, []string{"simulate", "--listen", "127.0.0.1:0"}, writer, &stderr)
+		_ = writer.Close()
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if code := receive(t, ended, "the end of simulate"); code != app.ExitDone {
+			t.Errorf("simulate ended with %d: %s", code, stderr.String())
+		}
+	})
+	lines := bufio.NewScanner(reader)
+	endpoint := ""
+	for reports := 0; reports < 3 && lines.Scan(); {
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "endpoint":
+			endpoint = strings.TrimSpace(rest)
+		case "report":
+			reports++
+		}
+	}
+	if endpoint == "" {
+		t.Fatalf("simulate names no endpoint: %s", stderr.String())
+	}
+	return endpoint
+}
+
+func decoded[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run("check").ends(app.ExitDone).prints("ok     config: exports calls\n", "ok     warehouse: SQLite", "ok     report calls: ")
+	findings := decoded[[]app.Finding](t, s.run("check", "--json").ends(app.ExitDone).stdout)
+	if len(findings) != 3 || !findings[0].OK || findings[2].Subject != "report calls" {
+		t.Errorf("%+v", findings)
+	}
+	s.sim.ForgetRequests()
+	before := s.sim.Stats().Requests
+	s.run("check", "--offline").ends(app.ExitDone).prints("ok     config")
+	if asked := s.sim.Stats().Requests - before; asked != 0 {
+		t.Errorf("offline, the API was asked %d times", asked)
+	}
+	s.key = "another-key"
+	s.configure()
+	s.run("check", "--offline").ends(app.ExitDone)
+	r := s.run("check", "--json").ends(app.ExitUnreachable)
+	r.says("one thing is wrong")
+	findings = decoded[[]app.Finding](t, r.stdout)
+	if len(findings) != 3 || !findings[1].OK || findings[2].OK || !strings.Contains(findings[2].Text, "source.api_key") {
+		t.Errorf("%+v", findings)
+	}
+	s.dsn = "postgres://exporter:" + canaryPassword + "@" + closedPort(t) + "/warehouse"
+	s.configure()
+	s.run("check", "--json").ends(app.ExitUnreachable).says("2 things are wrong")
+}
+
+func TestStatus(t *testing.T) {
+	for _, w := range []struct {
+		name string
+		dsn  func(*testing.T) string
+	}{
+		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
+		{"postgres", func(t *testing.T) string { return server.Database(t) }},
+	} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.dsn = w.dsn(t)
+			s.configure()
+			nothing := func() {
+				t.Helper()
+				s.run("status").ends(app.ExitDone).prints("nothing has been exported yet")
+				if report := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout); report.Datasets == nil || len(report.Datasets) != 0 {
+					t.Errorf("%+v", report)
+				}
+			}
+			nothing()
+			for range 2 {
+				s.run("migrate").ends(app.ExitDone).prints("current")
+			}
+			nothing()
+			s.run("run", "--once").ends(app.ExitDone).prints("| calls ")
+			s.mustBeWhole()
+			s.run("status").ends(app.ExitDone).prints("complete through (UTC)", "| calls ", "done ")
+			report := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout)
+			if len(report.Datasets) != 1 {
+				t.Fatalf("%+v", report)
+			}
+			d := report.Datasets[0]
+			if d.Name != "calls" || int(d.Rows) != s.rows() || d.Through == nil || d.LastRun == nil || d.LastRun.Outcome != "done" || d.Failing != 0 {
+				t.Errorf("%+v", d)
+			}
+			s.key = "another-key"
+			s.configure()
+			s.run("run", "--backfill", "--from", s.since.Format("2006-01-02")).ends(app.ExitUnreachable)
+			s.run("status").ends(app.ExitDone).prints("failed ", "calls: getReportData", "check source.api_key")
+		})
+	}
+}
+
+// A dataset that is named twice has one pass.
+func TestReportNamedTwice(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.run("run", "--once", "--report", "calls", "--report", "calls").ends(app.ExitDone)
+	if n := strings.Count(r.stdout, "| calls "); n != 1 {
+		t.Errorf("%d passes: %s", n, r.stdout)
+	}
+	s.mustBeWhole()
+}
+
+// What the config names and this version does not export is said.
+func TestNotExported(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reports = `
+dashboards:
+  - {name: operations, dashboard_id: 64708408b289a50051bd6781}
+`
+	s.configure()
+	r := s.run("run", "--once").ends(app.ExitDone)
+	if !strings.Contains(r.stderr, "not exported") || !strings.Contains(r.stderr, "operations") {
+		t.Errorf("on stderr: %s", r.stderr)
+	}
+	s.run("check").ends(app.ExitDone).prints("not exported: dashboard operations")
+}
+
+func TestSmallCommands(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, want string }{
+		{"version", `^exporter \S+\n$`},
+		{"completion bash", `__start_exporter`},
+		{"", `(?s)Exit codes.*Available Commands`},
+		{"help run", `(?s)--backfill.*Examples`},
+		{"run --help", `(?s)--backfill.*Examples`},
+	} {
+		r := execute(t, t.Context(), strings.Fields(c.args)...).ends(app.ExitDone)
+		if !regexp.MustCompile(c.want).MatchString(r.stdout) || r.stderr != "" {
+			t.Errorf("%s: %s%s", c.args, r.stdout, r.stderr)
+		}
+	}
+}
+
+func TestHealthcheckWithoutDaemon(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.listen = closedPort(t)
+	s.configure()
+	s.run("healthcheck").ends(app.ExitFailed).says("no daemon answers on http.listen", s.listen, "connection refused", "exporter run")
+	s.listen = ""
+	s.configure()
+	s.run("healthcheck").ends(app.ExitUsage).says("http.listen is off")
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/source/simulator"
+)
+
+// get asks the daemon.
+func get(t *testing.T, address string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHoldNoSecret(t, string(text))
+	return response.StatusCode, string(text)
+}
+
+// page is the address of the status page that a daemon prints.
+func (p *process) page() string {
+	p.Helper()
+	line := p.await("status page at ")
+	address := regexp.MustCompile(`http://\S+:\d+/$`).FindString(line)
+	if address == "" {
+		p.Fatalf("no address in %q", line)
+	}
+	return address
+}
+
+func TestDaemon(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.start(nil, "run")
+	page := p.page()
+	p.await("pass done")
+	for path, words := range map[string]string{
+		"healthz": "ok", "readyz": "ready", "metrics": "exporter_", "": "calls", "api/status": `"name": "calls"`,
+	} {
+		if status, body := get(t, page+path); status != http.StatusOK || !strings.Contains(body, words) {
+			t.Errorf("/%s answers %d: %s", path, status, body)
+		}
+	}
+	if status, _ := get(t, page+"nothing"); status != http.StatusNotFound {
+		t.Errorf("/nothing answers %d", status)
+	}
+	_, body := get(t, page+"api/status")
+	if d := decoded[app.Report](t, body).Datasets[0]; d.Through == nil || d.NextRun == nil || int(d.Rows) != s.rows() {
+		t.Errorf("%+v", d)
+	}
+	asked, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listen = asked.Host
+	s.configure()
+	s.run("healthcheck").ends(app.ExitDone).prints("ready\n")
+	p.signal(syscall.SIGTERM)
+	if r := p.wait().ends(app.ExitDone); r.stdout != "" {
+		t.Errorf("on stdout: %s", r.stdout)
+	}
+	s.mustBeWhole()
+	s.run("healthcheck").ends(app.ExitFailed).says("no daemon answers")
+}
+
+// gate is a fault that holds a request back until it is opened, and tells of it.
+func gate() (f simulator.Fault, asked <-chan struct{}, open func()) {
+	arrived, opened := make(chan struct{}), make(chan struct{})
+	return simulator.Meanwhile(func(*simulator.Simulator) {
+		close(arrived)
+		<-opened
+	}), arrived, sync.OnceFunc(func() { close(opened) })
+}
+
+func TestSignalLetsTheSpanBeCommitted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	held, asked, open := gate()
+	defer open()
+	s.sim.Script(simulator.On(4), held)
+	p := s.start(nil, "run")
+	receive(t, asked, "the fourth request")
+	p.signal(syscall.SIGTERM)
+	p.await("stopping")
+	open()
+	r := p.wait().ends(app.ExitDone)
+	if !strings.Contains(r.stderr, "pass interrupted") {
+		t.Errorf("on stderr: %s", r.stderr)
+	}
+	rows, read, all := s.rows(), s.read(), s.count("select count(*) from exporter_windows")
+	if rows == 0 || read == 0 || read == all {
+		t.Errorf("%d rows, %d of %d windows are read", rows, read, all)
+	}
+	if held := s.count("select count(*) from exporter_windows where lease_owner is not null"); held != 0 {
+		t.Errorf("%d windows are still leased", held)
+	}
+	s.run("run", "--once").ends(app.ExitDone)
+	s.mustBeWhole()
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	asked := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(asked) })
+	s.sim.Script(simulator.When(func(simulator.Request) bool { tell(); return true }), simulator.Hang())
+	p := s.start(nil, "run", "--lease", "1s")
+	receive(t, asked, "a request")
+	p.signal(syscall.SIGTERM)
+	p.await("stopping")
+	p.signal(syscall.SIGTERM)
+	p.wait().ends(-1)
+	if n := s.read(); n != 0 {
+		t.Errorf("%d windows are marked as read", n)
+	}
+	s.sim.Unscript()
+	s.run("run", "--once", "--lease", "1s").ends(app.ExitDone)
+	s.mustBeWhole()
+}
+
+// door stands before Postgres: shut, it ends each connection; open, it lets them through.
+type door struct {
+	dsn  string
+	open atomic.Bool
+}
+
+func newDoor(t *testing.T, dsn string) *door {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := u.Host
+	u.Host = listener.Addr().String()
+	d := &door{dsn: u.String()}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { d.serve(client, target) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	return d
+}
+
+func (d *door) serve(client net.Conn, target string) {
+	defer client.Close()
+	if !d.open.Load() {
+		return
+	}
+	backend, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer backend.Close()
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(client, backend)
+		_ = client.Close()
+	})
+	_, _ = io.Copy(backend, client)
+	_ = backend.Close()
+	back.Wait()
+}
+
+func TestDaemonStartsBeforePostgres(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := newDoor(t, server.Database(t))
+	s.dsn = d.dsn
+	s.configure()
+	p := s.start(nil, "run")
+	page := p.page()
+	p.await("waiting for the warehouse")
+	if status, _ := get(t, page+"healthz"); status != http.StatusOK {
+		t.Errorf("/healthz answers %d", status)
+	}
+	if status, body := get(t, page+"readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz answers %d: %s", status, body)
+	}
+	d.open.Store(true)
+	p.await("warehouse is back")
+	p.await("pass done")
+	if status, body := get(t, page+"readyz"); status != http.StatusOK {
+		t.Errorf("/readyz answers %d: %s", status, body)
+	}
+	p.signal(syscall.SIGTERM)
+	r := p.wait().ends(app.ExitDone)
+	if n := strings.Count(r.stderr, "waiting for the warehouse"); n != 1 {
+		t.Errorf("it is said %d times that the warehouse is down", n)
+	}
+	s.mustBeWhole()
+}
+
+// A daemon that waits for its warehouse can be stopped.
+func TestDaemonStopsBeforePostgresIsThere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.dsn = "postgres://exporter:" + canaryPassword + "@" + closedPort(t) + "/warehouse"
+	s.configure()
+	p := s.start(nil, "run")
+	p.await("waiting for the warehouse")
+	p.signal(syscall.SIGTERM)
+	p.wait().ends(app.ExitDone)
+}
