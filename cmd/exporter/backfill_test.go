@@ -25,7 +25,11 @@ func amounts(t *testing.T, stderr string) (all []amount) {
 		return n
 	}
 	for _, m := range regexp.MustCompile(`(?m)^calls: (\d+) of (\d+) windows read, (\d+) left, 0 failed$`).FindAllStringSubmatch(stderr, -1) {
-		all = append(all, amount{read: number(m[1]), total: number(m[2]), left: number(m[3])})
+		now := amount{read: number(m[1]), total: number(m[2]), left: number(m[3])}
+		if len(all) > 0 && now == all[len(all)-1] {
+			t.Errorf("the same line twice: %s", m[0])
+		}
+		all = append(all, now)
 	}
 	if len(all) < 2 {
 		t.Fatalf("no progress: %s", stderr)
@@ -40,14 +44,12 @@ func TestBackfillGoesOn(t *testing.T) {
 	s.run("run", "--once").ends(app.ExitDone)
 	once := s.sim.Stats().Requests
 
-	held, asked, open := gate()
-	defer open()
-	s.sim.Script(simulator.On(once/2), held)
+	asked, letGo := s.hold(once / 2)
 	p := s.start(nil, "run", "--backfill", "--from", from)
 	receive(t, asked, "a request in the middle")
 	p.signal(syscall.SIGTERM)
 	p.await("stopping")
-	open()
+	letGo()
 	r := p.wait().ends(app.ExitFailed)
 	if !strings.Contains(r.stderr, "exporter: interrupted; the same command goes on with what is left\n") {
 		t.Errorf("on stderr: %s", r.stderr)

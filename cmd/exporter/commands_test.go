@@ -24,6 +24,9 @@ func TestDemo(t *testing.T) {
 		if r.stderr != "" {
 			t.Errorf("on stderr: %s", r.stderr)
 		}
+		if _, err := os.Stat(filepath.Join(dir, "exporter-demo.db")); err != nil {
+			t.Fatal(err)
+		}
 		return r.stdout
 	}
 	first := demo()

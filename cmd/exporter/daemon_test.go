@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -78,36 +79,43 @@ func TestDaemon(t *testing.T) {
 	s.run("healthcheck").ends(app.ExitFailed).says("no daemon answers")
 }
 
-// gate is a fault that holds a request back until it is opened, and tells of it.
-func gate() (f simulator.Fault, asked <-chan struct{}, open func()) {
-	arrived, opened := make(chan struct{}), make(chan struct{})
-	return simulator.Meanwhile(func(*simulator.Simulator) {
-		close(arrived)
-		<-opened
-	}), arrived, sync.OnceFunc(func() { close(opened) })
+// hold lets the nth request from now on wait until it is let go, and tells of it.
+func (s *site) hold(n int) (asked <-chan simulator.Request, letGo func()) {
+	arrived, opened := make(chan simulator.Request, 1), make(chan struct{})
+	note := func(r simulator.Request) bool {
+		if n--; n == 0 { // the rules of a script are asked one at a time
+			arrived <- r
+		}
+		return n == 0
+	}
+	s.sim.Script(simulator.When(note), simulator.Meanwhile(func(*simulator.Simulator) { <-opened }))
+	letGo = sync.OnceFunc(func() { close(opened) })
+	s.Cleanup(letGo)
+	return arrived, letGo
 }
 
 func TestSignalLetsTheSpanBeCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	held, asked, open := gate()
-	defer open()
-	s.sim.Script(simulator.On(4), held)
+	asked, letGo := s.hold(4)
 	p := s.start(nil, "run")
-	receive(t, asked, "the fourth request")
+	held := receive(t, asked, "the fourth request")
 	p.signal(syscall.SIGTERM)
 	p.await("stopping")
-	open()
+	letGo()
 	r := p.wait().ends(app.ExitDone)
 	if !strings.Contains(r.stderr, "pass interrupted") {
 		t.Errorf("on stderr: %s", r.stderr)
 	}
-	rows, read, all := s.rows(), s.read(), s.count("select count(*) from exporter_windows")
-	if rows == 0 || read == 0 || read == all {
-		t.Errorf("%d rows, %d of %d windows are read", rows, read, all)
+	last := held.To.Unix() - 1
+	if n := s.count(fmt.Sprintf("select count(*) from exporter_windows where unixepoch(start_at) <= %d and unixepoch(end_at) > %d and reads > 0", last, last)); n != 1 {
+		t.Errorf("what was being read, up to %s, is not committed", held.To)
 	}
-	if held := s.count("select count(*) from exporter_windows where lease_owner is not null"); held != 0 {
-		t.Errorf("%d windows are still leased", held)
+	if read, all := s.read(), s.count("select count(*) from exporter_windows"); read == all {
+		t.Errorf("all of %d windows are read", all)
+	}
+	if n := s.count("select count(*) from exporter_windows where lease_owner is not null"); n != 0 {
+		t.Errorf("%d windows are still leased", n)
 	}
 	s.run("run", "--once").ends(app.ExitDone)
 	s.mustBeWhole()
