@@ -227,7 +227,7 @@ func (r result) says(words ...string) {
 
 func mustBeFitForPeople(t *testing.T, message string) {
 	t.Helper()
-	for _, noise := range []string{"%!", "0x", "goroutine", ".go:", "runtime error", "context canceled", "<nil>", "\t", `\"`} {
+	for _, noise := range []string{"%!", "0x", "goroutine", ".go:", "runtime error", `Get "`, "context canceled", "<nil>", "\t", `\"`} {
 		if strings.Contains(message, noise) {
 			t.Errorf("noise (%s) in: %s", noise, message)
 		}
