@@ -31,6 +31,10 @@ import (
 // holder must stop working on the span. It is no failure of the span.
 var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
 
+// ErrSuperseded says that the dataset was prepared with another config since the caller prepared it: what the caller
+// would read is no longer what the table and the ledger are to hold. It is no failure of the dataset.
+var ErrSuperseded = errors.New("another process has prepared this dataset with another config: restart this one with the newer config")
+
 // ErrNotMigrated says that the exporter's own tables are not there yet.
 var ErrNotMigrated = errors.New("the exporter's own tables are not there yet: its first run makes them, or exporter migrate")
 
@@ -69,9 +73,12 @@ type Dataset struct {
 // Prepared says what Prepare did.
 type Prepared struct {
 	Changes []string // the statements that ran, one each; empty when the table was as it should be
-	// Created is set when the report table was not there. The ledger's windows of the dataset, if any, were
-	// then all made due again in the same transaction: what they say of an older table is no longer so.
+	// Created is set when the report table was not there. The ledger's windows of every dataset of that table, if
+	// any, were then all made due again in the same transaction: what they say of an older table is no longer so.
 	Created bool
+	// ConfigChanged is set when the dataset was last prepared with another ConfigHash. What was read before stays as
+	// it was read: only a backfill brings it in line with the new config.
+	ConfigChanged bool
 }
 
 // State is what the ledger says of a window.
@@ -118,13 +125,16 @@ const (
 // ClaimRequest asks for a lease on the next span of due windows of a dataset.
 type ClaimRequest struct {
 	Dataset string
-	Within  window.Window // only windows that start in it; the zero Window: all
+	Within  window.Window // only windows that overlap it; the zero Window: all
 	Now     time.Time     // the caller's clock: see Due
 	Edge    time.Time     // nothing at or after it is read
 	Order   Order
 	MaxSpan time.Duration // longest span; a single window may be longer
 	Owner   string        // who claims: unique for each process
 	TTL     time.Duration // the lease ends so long after the claim, by the database's clock
+	// ConfigHash, when set, is what the caller prepared the dataset with: ErrSuperseded when another process has
+	// prepared it with another one since.
+	ConfigHash string
 	// ReadBefore, when set, leaves out windows whose last good read began at or after it: a backfill does not
 	// read a window twice.
 	ReadBefore time.Time
@@ -155,9 +165,11 @@ type Row struct {
 	WindowStart time.Time
 }
 
-// Reject is a row that could not be mapped.
+// Reject is a row that could not be mapped. [WindowStart, WindowEnd) is the stretch of time that it is known to lie in:
+// the window of its own time where that is known, else all that was read. Both must be set.
 type Reject struct {
 	WindowStart time.Time
+	WindowEnd   time.Time
 	Raw         string // the row's JSON as the API sent it
 	Field       string // path of the value at fault: a column's name, or a metric id
 	Reason      string
@@ -183,8 +195,8 @@ type Batch struct {
 	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
 	Rejects  []Reject
 	Readings []Reading
-	// Range is the stretch of time that was read. The rejects that the ledger knows of windows that start
-	// and end in it are replaced by Rejects.
+	// Range is the stretch of time that was read. The dataset's rejects whose stretch lies wholly in it are
+	// replaced by Rejects.
 	Range window.Window
 	// Run is the run whose counters (windows, rows read, written, unchanged, rejected) the commit adds to.
 	// Zero: no run is kept.
@@ -249,7 +261,7 @@ type BackfillRequest struct {
 
 // Remaining is how far a backfill is.
 type Remaining struct {
-	Total  int64 // windows of the range
+	Total  int64 // windows that overlap the range
 	Left   int64 // of them, not read since the backfill began
 	Failed int64 // of those left, windows whose last read failed or was unstable
 	Leased int64 // of those left, windows that a replica is working on

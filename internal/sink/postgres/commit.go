@@ -81,7 +81,7 @@ func (r *readings) add(reading sink.Reading) {
 	r.errors = append(r.errors, clean(reading.Error))
 }
 
-// conclude keeps the batch's rejects in place of those that are known of its range, and adds to the run.
+// conclude keeps the batch's rejects in place of those that are known to lie in its range, and adds to the run.
 func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) error {
 	rejects := map[string]sink.Reject{} // a row that came twice is one
 	for _, r := range b.Rejects {
@@ -90,17 +90,17 @@ func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) 
 	}
 	fingerprints := slices.AppendSeq(make([]string, 0, len(rejects)), maps.Keys(rejects))
 	slices.Sort(fingerprints)
-	var windows []time.Time
+	var from, to []time.Time
 	var raw, fields, reasons []string
 	for _, fingerprint := range fingerprints {
 		r := rejects[fingerprint]
-		windows, raw = append(windows, r.WindowStart), append(raw, rawJSON(r.Raw))
-		fields, reasons = append(fields, clean(r.Field)), append(reasons, clean(r.Reason))
+		from, to = append(from, r.WindowStart), append(to, r.WindowEnd)
+		raw, fields, reasons = append(raw, rawJSON(r.Raw)), append(fields, clean(r.Field)), append(reasons, clean(r.Reason))
 	}
 	queued := &pgx.Batch{}
 	queued.Queue(statement("rejects_forget"), b.Lease.Dataset, b.Range.Start, b.Range.End, fingerprints)
 	if len(rejects) > 0 {
-		queued.Queue(statement("rejects_keep"), b.Lease.Dataset, fingerprints, windows, raw, fields, reasons)
+		queued.Queue(statement("rejects_keep"), b.Lease.Dataset, fingerprints, from, to, raw, fields, reasons)
 	}
 	if b.Run != 0 {
 		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,

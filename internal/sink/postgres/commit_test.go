@@ -183,7 +183,7 @@ func TestRejectsAreKeptWhateverTheyAre(t *testing.T) {
 	w := newWorld(t)
 	b := batch(w.lease(0), nil)
 	for _, raw := range []string{`{"a": 1e400, "a": "\u0000 \ud800"}`, "not JSON", "{\"nul\": \"\x00\"}", "{\"bad\": \"\xff\"}", ""} {
-		b.Rejects = append(b.Rejects, sink.Reject{WindowStart: at(0), Raw: raw, Field: "a\x00", Reason: "\xff"})
+		b.Rejects = append(b.Rejects, sink.Reject{WindowStart: at(0), WindowEnd: at(60), Raw: raw, Field: "a\x00", Reason: "\xff"})
 	}
 	_, err := w.Commit(t.Context(), b)
 	w.noError(err)

@@ -4,11 +4,13 @@ import (
 	"time"
 
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 func backfillTests() []exercise {
 	return []exercise{
 		{"marks every window of the range", testBackfillMarks},
+		{"takes windows that overlap the range", testBackfillOverlaps},
 		{"needs windows", testBackfillEmpty},
 		{"goes on", testBackfillGoesOn},
 		{"goes on without an end", testBackfillOpenEnded},
@@ -53,6 +55,36 @@ func testBackfillMarks(b bench) {
 	r := within(hours(1, 6))
 	r.ReadBefore = run.StartedAt
 	equal(b, "claimed", starts(b.claim(r).Entries), "01 02 03 04 05")
+}
+
+// The windows may be those of an older grid: neither bound of the range need be one of theirs.
+func testBackfillOverlaps(b bench) {
+	b.prepare(callsDataset())
+	threeHours, err := window.NewGrid(3*time.Hour, nil)
+	b.noError(err)
+	_, err = b.Plan(b.t.Context(), calls, hours(0, 15), clock(0, 0), threeHours.Cut)
+	b.noError(err)
+	for hour := 0; hour < 15; hour += 3 {
+		b.settled(hours(hour, hour+3), time.Time{})
+	}
+	run, _ := b.backfill(sink.BackfillRequest{Range: hours(4, 10), Now: clock(20, 0)})
+	left, err := b.Remaining(b.t.Context(), run)
+	b.noError(err)
+	equal(b, "left", left, sink.Remaining{Total: 3, Left: 3})
+	equal(b, "before", b.entry(0).State, sink.StateFinal)
+	equal(b, "after", b.entry(12).State, sink.StateFinal)
+	r := within(run.Range)
+	r.ReadBefore = run.StartedAt
+	l := b.claim(r)
+	equal(b, "claimed", starts(l.Entries), "03 06 09")
+	b.commit(read(l, clock(20, 0), time.Time{}))
+	left, err = b.Remaining(b.t.Context(), run)
+	b.noError(err)
+	equal(b, "left", left, sink.Remaining{Total: 3})
+	inside, _ := b.backfill(sink.BackfillRequest{Range: hours(7, 8), Now: clock(21, 0)})
+	left, err = b.Remaining(b.t.Context(), inside)
+	b.noError(err)
+	equal(b, "a range inside a window", left, sink.Remaining{Total: 1, Left: 1})
 }
 
 func testBackfillEmpty(b bench) {

@@ -70,7 +70,7 @@ func (b bench) allLost(l sink.Lease) {
 	ctx := b.t.Context()
 	before := b.everything()
 	batch := read(l, clock(9, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 1))
-	batch.Rejects = []sink.Reject{{WindowStart: clock(0, 0), Raw: "{}", Reason: "bad"}}
+	batch.Rejects = []sink.Reject{{WindowStart: clock(0, 0), WindowEnd: clock(1, 0), Raw: "{}", Reason: "bad"}}
 	run, err := b.BeginRun(ctx, sink.Run{Dataset: calls, Kind: sink.RunOnce, StartedAt: clock(9, 0)})
 	b.noError(err)
 	batch.Run = run

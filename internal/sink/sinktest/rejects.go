@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 func rejectTests() []exercise {
@@ -9,6 +10,8 @@ func rejectTests() []exercise {
 		{"kept with their reasons", testRejectsKept},
 		{"replaced when their window is read again", testRejectsReplaced},
 		{"kept when only a part of their window is read", testRejectsPartly},
+		{"kept until all that they may lie in is read again", testRejectsWide},
+		{"seen again have the new bounds", testRejectsBounds},
 		{"of other datasets are left alone", testRejectsOthers},
 	}
 }
@@ -28,7 +31,7 @@ func (b bench) quarantine(from, to int, rejects ...sink.Reject) {
 }
 
 func reject(hour int, raw, reason string) sink.Reject {
-	return sink.Reject{WindowStart: clock(hour, 0), Raw: raw, Field: "seconds", Reason: reason}
+	return sink.Reject{WindowStart: clock(hour, 0), WindowEnd: clock(hour+1, 0), Raw: raw, Field: "seconds", Reason: reason}
 }
 
 func testRejectsKept(b bench) {
@@ -66,6 +69,38 @@ func testRejectsPartly(b bench) {
 	batch = read(b.claim(within(hours(0, 2))), clock(9, 0), clock(9, 0))
 	batch.Range.Start = clock(0, 59)
 	b.commit(batch)
+	equal(b, "rejects", b.rejects(), "")
+}
+
+// A row whose time is not known may lie anywhere in what was read.
+func testRejectsWide(b bench) {
+	b.planned(0, 4)
+	wide := reject(0, `"a"`, "x")
+	wide.WindowEnd = clock(3, 0)
+	b.quarantine(0, 3, wide)
+	for _, part := range []window.Window{hours(0, 1), hours(0, 2), hours(1, 3), hours(1, 4)} {
+		b.quarantine(int(part.Start.Sub(clock(0, 0)).Hours()), int(part.End.Sub(clock(0, 0)).Hours()))
+		equal(b, "rejects once "+part.String()+" is read", b.rejects(), `"a":seconds:x`)
+	}
+	b.quarantine(0, 4)
+	equal(b, "rejects once all is read", b.rejects(), "")
+}
+
+func testRejectsBounds(b bench) {
+	b.planned(0, 3)
+	bounds := func() window.Window {
+		row := b.query(`SELECT window_start, window_end FROM ` + b.Own("rejects"))[0]
+		return window.Window{Start: b.instant(row[0]), End: b.instant(row[1])}
+	}
+	wide := reject(0, `"a"`, "x")
+	wide.WindowEnd = clock(3, 0)
+	b.quarantine(0, 3, wide)
+	equal(b, "bounds", bounds(), hours(0, 3))
+	b.quarantine(0, 1, reject(1, `"a"`, "x")) // came with a neighbour, but its own time is known
+	equal(b, "bounds", bounds(), hours(1, 2))
+	b.quarantine(0, 1)
+	equal(b, "rejects", b.rejects(), `"a":seconds:x`)
+	b.quarantine(1, 2)
 	equal(b, "rejects", b.rejects(), "")
 }
 

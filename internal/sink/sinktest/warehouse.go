@@ -8,7 +8,7 @@
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
 //	          lease_owner, lease_until, epoch
 //	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, outcome
-//	rejects   dataset, window_start, raw, field, reason, first_seen, last_seen, attempts
+//	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
 //	fields    dataset, table_name, column_name, metric_id, title, type
 package sinktest
 
@@ -35,8 +35,13 @@ type Warehouse interface {
 	// that were read to their end is worked out anew, so that a longer list makes final windows due again: those
 	// whose state is read or final, which they then become anew.
 	//
-	// When the table was not there, or the dataset had another table before, the ledger's windows of the
-	// dataset are as if never read and due whatever the time, and their leases are lost.
+	// When the dataset had another table before, the ledger's windows of the dataset are as if never read and due
+	// whatever the time, and their leases are lost. When the table was not there, those of every dataset of that
+	// table are.
+	//
+	// When Dataset.ConfigHash, the table's name or Dataset.Reread differs from what the dataset was last prepared
+	// with, its open leases are void, so that nobody writes by the older config: windows that are running are due
+	// at once, as after Release, and whoever held them gets sink.ErrLeaseLost.
 	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
 
 	// Plan enters the windows that are missing from the ledger in within: it finds the stretches that no
@@ -45,7 +50,8 @@ type Warehouse interface {
 	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
 	// Claim leases the next span of due windows; ok is false when nothing is due. The span begins with the
 	// window that is first in the request's order, whatever the class of those that follow it; the windows
-	// that Fit is told of as near include candidates that were read before.
+	// that Fit is told of as near include candidates that were read before. sink.ErrSuperseded, whether or not
+	// something is due, when the request has a ConfigHash that is not the one the dataset was last prepared with.
 	Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error)
 	// Renew lengthens the lease on those of its windows that are still running, to TTL from now.
 	// ErrLeaseLost when any of the lease's windows has another epoch.
@@ -65,7 +71,10 @@ type Warehouse interface {
 	// A row is unchanged when its mapped values and _extra are what the table has and it is not marked as
 	// deleted. Its _window_start does not count, since for rows without a time it is that of the span they were
 	// read in: it is written with the row when the row is written for another reason. A table without a key is
-	// appended to. Rejects of a dataset with the same Raw are one.
+	// appended to. Rejects of a dataset with the same Raw are one:
+	// seen again, it has the stretch, field and reason of the last time. Rejects of the dataset that lie wholly in
+	// Batch.Range and are not among Batch.Rejects are forgotten; those that reach out of it stay, since their rows
+	// may lie where nothing was read.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
@@ -77,7 +86,7 @@ type Warehouse interface {
 	// be some: Plan comes first) as due now, whole; one that goes on marks nothing. The run's StartedAt says
 	// since when windows count as read: it is Now. To mark is to set the state to due (a leased window stays
 	// running), NextReadAt to Now and Attempts to 0, and to forget ReadTo where it is not the window's end. A
-	// window is of the range when it starts in it.
+	// window is of the range when it overlaps it: one of an older, larger grid is read whole.
 	//
 	// Going on means: the latest backfill run of the dataset with the same range (or the same start, where both
 	// are OpenEnded) has no Outcome "done".

@@ -43,7 +43,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// quarantine keeps the batch's rejects, and clears those of windows that were read whole without them.
+// quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
 func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
 	seen := make(map[string]sink.Reject, len(b.Rejects))
 	fingerprints := make([]string, 0, len(b.Rejects))
@@ -58,8 +58,8 @@ func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
 	for _, fingerprint := range fingerprints {
 		r := seen[fingerprint]
 		if _, err := tx.ExecContext(ctx, statement("reject"), sql.Named("dataset", b.Lease.Dataset),
-			sql.Named("fingerprint", fingerprint), sql.Named("window_start", stamp(r.WindowStart)), sql.Named("raw", r.Raw),
-			sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", now)); err != nil {
+			sql.Named("fingerprint", fingerprint), sql.Named("window_start", stamp(r.WindowStart)),
+			sql.Named("window_end", stamp(r.WindowEnd)), sql.Named("raw", r.Raw), sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", now)); err != nil {
 			return err
 		}
 	}

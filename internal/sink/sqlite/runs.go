@@ -68,7 +68,7 @@ func mark(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) error {
 	}
 	marked, err := result.RowsAffected()
 	if err == nil && marked == 0 {
-		return fmt.Errorf("no window starts in %s", r.Range)
+		return fmt.Errorf("the ledger has no window in %s: plan it first", r.Range)
 	}
 	return err
 }

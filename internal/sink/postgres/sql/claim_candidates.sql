@@ -9,7 +9,7 @@ WITH due AS (
       AND start_at < $3
       AND (lease_until IS NULL OR lease_until <= clock_timestamp())
       AND (read_to IS NULL OR read_to >= end_at OR read_to < least(end_at, $3))
-      AND ($4::timestamptz IS NULL OR start_at >= $4)
+      AND ($4::timestamptz IS NULL OR end_at > $4)
       AND ($5::timestamptz IS NULL OR start_at < $5)
       AND ($6::timestamptz IS NULL OR read_at IS NULL OR read_at < $6)
       AND start_at <> ALL ($7::timestamptz[])

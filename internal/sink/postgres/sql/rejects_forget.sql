@@ -1,5 +1,6 @@
--- The rejects of windows that lie within [$2, $3) and were not rejected again.
+-- The rejects that lie wholly in [$2, $3) and were not rejected again.
 DELETE FROM exporter.rejects
 WHERE dataset = $1
   AND fingerprint <> ALL ($4)
-  AND window_start IN (SELECT start_at FROM exporter.windows WHERE dataset = $1 AND start_at >= $2 AND end_at <= $3)
+  AND window_start >= $2
+  AND window_end <= $3

@@ -2,7 +2,7 @@
 WITH due AS NOT MATERIALIZED (
     SELECT start_at, end_at, state, "rows", reads, attempts, error, read_at, read_to, next_read_at
     FROM exporter_windows
-    WHERE dataset = :dataset AND start_at >= :from AND start_at < min(:to, :edge)
+    WHERE dataset = :dataset AND end_at > :from AND start_at < min(:to, :edge)
       AND next_read_at <= :now
       AND (lease_until IS NULL OR lease_until <= strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z')
       AND (read_to IS NULL OR read_to >= end_at OR min(end_at, :edge) > read_to)
