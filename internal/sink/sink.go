@@ -51,6 +51,10 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// ClockDrift is how far the clocks of replicas may lie apart. What the ledger says was read later than this after
+// now was written by a clock that was wrong: see Plan in sinktest.
+const ClockDrift = 5 * time.Minute
+
 // Kind is what a dataset is in the API.
 type Kind string
 
@@ -179,9 +183,9 @@ type Reject struct {
 type Reading struct {
 	Start time.Time // of the window: the ledger's key
 	// State is StateRead, StateFinal or StateUnstable when the window is done, which ends the lease on it; or
-	// StateRunning when only a part of it has been read: the lease stays, and only ReadTo is kept.
+	// StateRunning when only a part of it has been read: the lease stays, and only Rows and ReadTo are kept.
 	State      State
-	Rows       int64
+	Rows       int64     // with StateRunning: so far; zero leaves the ledger's as they are unless ReadTo is set
 	ReadAt     time.Time // when this read began
 	ReadTo     time.Time // zero: leave as it is
 	NextReadAt time.Time // zero: never

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Plan enters the windows that are missing in within.
+// Plan enters the windows that are missing in within, and mends those that were read in the future.
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error) {
 	var entered int
 	err := w.inTx(ctx, "plan windows", func(tx pgx.Tx) error {
@@ -21,6 +22,9 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 			return err
 		} else if !known {
 			return fmt.Errorf("dataset %s has not been prepared", dataset)
+		}
+		if _, err := tx.Exec(ctx, statement("plan_mend"), dataset, now, now.Add(sink.ClockDrift)); err != nil {
+			return err
 		}
 		gaps, err := planGaps(ctx, tx, dataset, within)
 		if err != nil {
@@ -63,7 +67,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 	lease := sink.Lease{Dataset: r.Dataset, Owner: r.Owner, TTL: r.TTL}
 	err := w.inTx(ctx, "claim windows", func(tx pgx.Tx) error {
 		lease.Entries = nil
-		if known, err := lockDataset(ctx, tx, r.Dataset); err != nil || !known {
+		if known, err := lockPrepared(ctx, tx, r); err != nil || !known {
 			return err
 		}
 		span, err := lockSpan(ctx, tx, r)
@@ -80,6 +84,19 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 		return nil
 	})
 	return lease, err == nil && len(lease.Entries) > 0, err
+}
+
+// lockPrepared locks the dataset, unless it was prepared with another config than the request's.
+func lockPrepared(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest) (known bool, err error) {
+	var hash string
+	err = tx.QueryRow(ctx, statement("claim_dataset"), r.Dataset).Scan(&hash)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err == nil && r.ConfigHash != "" && r.ConfigHash != hash:
+		return false, sink.ErrSuperseded
+	}
+	return err == nil, err
 }
 
 // lockSpan chooses the windows to claim and locks them. Only a commit whose lease has ended can be in the way:

@@ -10,6 +10,7 @@ func ledgerTests() []exercise {
 	return []exercise{
 		{"read, read again, final", testLedgerReread},
 		{"read in parts", testLedgerPartly},
+		{"rows of what is read in parts", testLedgerPartlyRows},
 		{"a read_to never moves back", testLedgerReadToStays},
 		{"unstable after a good read", testLedgerUnstable},
 	}
@@ -40,7 +41,7 @@ func testLedgerPartly(b bench) {
 	part.Readings[1] = sink.Reading{Start: clock(1, 0), State: sink.StateRunning, Rows: 5, ReadAt: clock(2, 0), ReadTo: clock(1, 20)}
 	equal(b, "counts", b.commit(part), sink.Counts{Inserted: 1})
 	equal(b, "done", b.entry(0).State, sink.StateRead)
-	want := sink.Entry{Window: hours(1, 2), State: sink.StateRunning, ReadTo: clock(1, 20), NextReadAt: clock(0, 0)}
+	want := sink.Entry{Window: hours(1, 2), State: sink.StateRunning, Rows: 5, ReadTo: clock(1, 20), NextReadAt: clock(0, 0)}
 	equal(b, "in parts", b.entry(1), want)
 	b.nothingDue(anything(2))
 
@@ -58,6 +59,25 @@ func testLedgerPartly(b bench) {
 	equal(b, "what was read stays read", b.entry(1).ReadTo, clock(1, 20))
 	b.commit(read(b.claim(anything(2)), clock(2, 5), time.Time{}))
 	equal(b, "to its end", b.entry(1).Complete(), true)
+}
+
+func testLedgerPartlyRows(b bench) {
+	b.planned(0, 1)
+	l := b.claim(anything(1))
+	part := func(rows int64, readTo time.Time) int64 {
+		batch := read(l, clock(1, 0), clock(9, 0))
+		batch.Readings[0] = sink.Reading{Start: clock(0, 0), State: sink.StateRunning, Rows: rows, ReadAt: clock(1, 0), ReadTo: readTo}
+		b.commit(batch)
+		return b.entry(0).Rows
+	}
+	equal(b, "no rows yet", part(0, clock(0, 10)), 0)
+	equal(b, "some", part(7, clock(0, 20)), 7)
+	equal(b, "a reading that says nothing", part(0, time.Time{}), 7)
+	equal(b, "more rows alone", part(8, time.Time{}), 8)
+	equal(b, "read anew up to a point, without rows", part(0, clock(0, 30)), 0)
+	equal(b, "some", part(9, clock(0, 40)), 9)
+	b.expireLeases()
+	equal(b, "for who takes over", b.claim(anything(1)).Entries[0].Rows, 9)
 }
 
 func testLedgerReadToStays(b bench) {

@@ -14,6 +14,8 @@ func planTests() []exercise {
 		{"fills gaps only", testPlanGaps},
 		{"enters deleted windows again", testPlanDeleted},
 		{"fits a new grid between old windows", testPlanGridChange},
+		{"mends what was read in the future", testPlanMends},
+		{"leaves a lease on what was read in the future", testPlanMendsNoLease},
 		{"refuses an unknown dataset", testPlanUnknown},
 	}
 }
@@ -76,6 +78,59 @@ func testPlanGridChange(b bench) {
 		last = e.Window.End
 	}
 	equal(b, "through the last day", last, clock(48, 0))
+}
+
+func testPlanMends(b bench) {
+	b.planned(0, 8)
+	other := callsDataset()
+	other.Name, other.Table.Name = "other", "other"
+	b.prepare(other)
+	now, late := clock(20, 0), clock(20, 5).Add(time.Microsecond)
+	reading := func(hour int, readAt, readTo time.Time, state sink.State) {
+		batch := read(b.claim(within(hours(hour, hour+1))), readAt, time.Time{})
+		batch.Readings[0].State, batch.Readings[0].ReadTo, batch.Readings[0].Rows = state, readTo, 3
+		if state == sink.StateRead {
+			batch.Readings[0].NextReadAt = clock(900, 0)
+		}
+		b.commit(batch)
+	}
+	reading(0, late, clock(1, 0), sink.StateFinal)
+	reading(1, late, clock(2, 0), sink.StateRead)
+	reading(2, clock(20, 5), clock(3, 0), sink.StateFinal) // no later than clocks may differ
+	reading(3, clock(4, 0), late, sink.StateRead)
+	reading(4, clock(5, 0), clock(20, 5), sink.StateFinal)
+	reading(5, late, clock(6, 0), sink.StateFinal)
+	b.query(`UPDATE ` + b.Own("windows") + ` SET state = 'failed', attempts = 4, error = 'x' WHERE start_at = '2026-03-02T05:00:00.000000Z'`)
+	reading(6, late, clock(7, 0), sink.StateFinal)
+	b.query(`UPDATE ` + b.Own("windows") + ` SET dataset = 'other' WHERE start_at = '2026-03-02T06:00:00.000000Z'`)
+	before := b.ledger()
+
+	equal(b, "entered", b.plan(hours(6, 8), now), 1)
+	for _, e := range before {
+		switch e.Window.Start.Hour() {
+		case 0, 1, 3, 5:
+			e = sink.Entry{Window: e.Window, State: sink.StateDue, Rows: 3, Reads: 1, NextReadAt: now}
+		}
+		equal(b, "entry", b.entry(e.Window.Start.Hour()), e)
+	}
+	equal(b, "of another dataset", b.cell(`SELECT state FROM `+b.Own("windows")+` WHERE dataset = 'other'`), "final")
+	equal(b, "claimed", starts(b.claim(anything(20)).Entries), "00 01")
+}
+
+func testPlanMendsNoLease(b bench) {
+	b.planned(0, 1)
+	b.settled(hours(0, 1), clock(1, 0))
+	b.commit(read(b.claim(anything(1)), clock(30, 0), clock(2, 0))) // by a clock that is ahead
+	l := b.claim(anything(2))
+	leased := b.entry(0)
+	b.plan(hours(0, 1), clock(3, 0))
+	equal(b, "under lease", b.entry(0), leased)
+	b.expireLeases()
+	b.plan(hours(0, 1), clock(3, 0))
+	equal(b, "its process died", b.entry(0), sink.Entry{Window: hours(0, 1), State: sink.StateDue, Reads: 2, NextReadAt: clock(3, 0)})
+	b.commit(read(l, clock(2, 0), time.Time{})) // it had not, but was late
+	equal(b, "still due", b.entry(0).State, sink.StateDue)
+	equal(b, "claimed", starts(b.claim(anything(3)).Entries), "00")
 }
 
 func testPlanUnknown(b bench) {

@@ -47,6 +47,11 @@ type Warehouse interface {
 	// Plan enters the windows that are missing from the ledger in within: it finds the stretches that no
 	// window covers, has cut cut each, and enters the pieces as due, with NextReadAt = now. It returns how
 	// many it entered. Calls for one dataset wait for each other. The dataset must have been prepared.
+	//
+	// In the same transaction it mends what a clock that was ahead left behind: windows of the dataset, wherever
+	// they are, whose ReadAt or ReadTo is later than now + sink.ClockDrift, and which no unexpired lease is on, are
+	// due again as if never read: State due, ReadAt and ReadTo zero, NextReadAt = now, Attempts 0, Error "". They do
+	// not count in what it returns.
 	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
 	// Claim leases the next span of due windows; ok is false when nothing is due. The span begins with the
 	// window that is first in the request's order, whatever the class of those that follow it; the windows
@@ -62,6 +67,9 @@ type Warehouse interface {
 	// same batch may be committed again, when the answer to the first time was lost: the ledger's rows of
 	// windows that are no longer running stay as they are.
 	//
+	// A window of which a part was read (running) stays under its lease: its Rows are set when the reading's are
+	// more than zero or its ReadTo is set, so that they are right if the process dies before the next part.
+	//
 	// Good reads (read, final) set ReadAt, count in Reads, and clear Attempts and Error. Unstable ones count in
 	// Attempts and leave ReadAt and Reads. ReadTo never moves back. When a backfill marked the window after
 	// Reading.ReadAt (then, and only then, a running window's NextReadAt is after it), the mark stands: the
@@ -71,15 +79,17 @@ type Warehouse interface {
 	// A row is unchanged when its mapped values and _extra are what the table has and it is not marked as
 	// deleted. Its _window_start does not count, since for rows without a time it is that of the span they were
 	// read in: it is written with the row when the row is written for another reason. A table without a key is
-	// appended to. Rejects of a dataset with the same Raw are one:
-	// seen again, it has the stretch, field and reason of the last time. Rejects of the dataset that lie wholly in
-	// Batch.Range and are not among Batch.Rejects are forgotten; those that reach out of it stay, since their rows
-	// may lie where nothing was read.
+	// appended to.
+	//
+	// Rejects of a dataset with the same Raw are one: it has the stretch, field and reason of the last time. Rejects
+	// of the dataset that lie wholly in Batch.Range and are not among Batch.Rejects are forgotten; those that reach
+	// out of it stay, since their rows may lie where nothing was read.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
 	// Release gives back the lease's windows that are still running as they were before the claim, due at
-	// once; what Commit kept as ReadTo in between stays. The state of one that was taken over while running is due.
+	// once; what Commit kept as Rows and ReadTo in between stays. The state of one that was taken over while
+	// running is due.
 	Release(ctx context.Context, l sink.Lease) error
 
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must

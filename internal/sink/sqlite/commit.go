@@ -82,6 +82,7 @@ func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err erro
 		args := []any{
 			sql.Named("dataset", b.Lease.Dataset), sql.Named("start_at", stamp(r.Start)),
 			sql.Named("read_at", stamp(r.ReadAt)), sql.Named("read_to", stamp(r.ReadTo)),
+			sql.Named("rows", r.Rows),
 		}
 		if r.State == sink.StateRunning {
 			if _, err := tx.ExecContext(ctx, statement("settle_part"), args...); err != nil {
@@ -90,7 +91,7 @@ func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err erro
 			continue
 		}
 		result, err := tx.ExecContext(ctx, statement("settle"), append(args, sql.Named("state", string(r.State)),
-			sql.Named("rows", r.Rows), sql.Named("good", r.State != sink.StateUnstable), sql.Named("error", r.Error),
+			sql.Named("good", r.State != sink.StateUnstable), sql.Named("error", r.Error),
 			sql.Named("next_read_at", stamp(r.NextReadAt)))...)
 		if err != nil {
 			return 0, err

@@ -7,15 +7,20 @@ import (
 	"fmt"
 	"time"
 
+	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
 
-// Plan enters the windows that are missing from the ledger in within.
+// Plan enters the windows that are missing from the ledger in within, and mends those that were read in the future.
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time,
 	cut func(window.Window) []window.Window,
 ) (entered int, err error) {
 	err = w.write(ctx, "plan "+dataset, func(tx *sql.Tx) error {
 		if err := known(ctx, tx, dataset); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, statement("plan_mend"), sql.Named("dataset", dataset), sql.Named("now", stamp(now)),
+			sql.Named("ahead", stamp(now.Add(sink.ClockDrift)))); err != nil {
 			return err
 		}
 		covered, err := coveredWindows(ctx, tx, dataset, within)

@@ -1,11 +1,11 @@
--- A window that is still running keeps its lease, and only read_to is entered, which never moves back. One that is
--- unstable has had no good read: it keeps when and how far it was read. While a window is running, its next_read_at
+-- A window that is still running keeps its lease, and only rows and read_to are entered. read_to never moves back. One
+-- that is unstable has had no good read: it keeps when and how far it was read. While a window is running, its next_read_at
 -- is after the time at which the read began only when a backfill marked it in between: then the mark stands, and the
 -- window is to be read again, whole. Windows that are no longer running stay as they are: it is a commit that is
 -- tried again, since its answer was lost.
 UPDATE exporter.windows AS w
 SET state = CASE WHEN r.state <> 'running' AND w.next_read_at > r.read_at THEN 'due' ELSE r.state END,
-    rows = CASE WHEN r.state = 'running' THEN w.rows ELSE r.rows END,
+    rows = CASE WHEN r.state = 'running' AND r.rows = 0 AND r.read_to IS NULL THEN w.rows ELSE r.rows END,
     reads = w.reads + CASE WHEN r.state IN ('read', 'final') THEN 1 ELSE 0 END,
     attempts = CASE r.state WHEN 'running' THEN w.attempts WHEN 'unstable' THEN w.attempts + 1 ELSE 0 END,
     error = CASE WHEN r.state = 'running' THEN w.error ELSE r.error END,
