@@ -98,6 +98,7 @@ CREATE TABLE exporter.rejects (
     dataset      text NOT NULL,
     fingerprint  text NOT NULL,
     window_start timestamptz NOT NULL,
+    window_end   timestamptz NOT NULL CHECK (window_end > window_start),
     raw          json NOT NULL,
     field        text NOT NULL,
     reason       text NOT NULL,
@@ -107,10 +108,11 @@ CREATE TABLE exporter.rejects (
     PRIMARY KEY (dataset, fingerprint)
 );
 CREATE INDEX rejects_window ON exporter.rejects (dataset, window_start);
-COMMENT ON TABLE exporter.rejects IS 'Rows that could not be mapped, kept as the API sent them; a row goes when a later read of its window no longer rejects it';
+COMMENT ON TABLE exporter.rejects IS 'Rows that could not be mapped, kept as the API sent them; a row goes when all of its stretch of time has been read again without it';
 COMMENT ON COLUMN exporter.rejects.dataset IS 'exporter.datasets.name';
 COMMENT ON COLUMN exporter.rejects.fingerprint IS 'SHA-256 of the row as the API sent it';
-COMMENT ON COLUMN exporter.rejects.window_start IS 'Start of the window that the row came with';
+COMMENT ON COLUMN exporter.rejects.window_start IS 'The row lies at or after it: start of its window, or of all that was read when its time is not known';
+COMMENT ON COLUMN exporter.rejects.window_end IS 'The row lies before it: end of its window, or of all that was read when its time is not known';
 COMMENT ON COLUMN exporter.rejects.raw IS 'The row as the API sent it';
 COMMENT ON COLUMN exporter.rejects.field IS 'Column or metric id of the value at fault';
 COMMENT ON COLUMN exporter.rejects.reason IS 'What was wrong with it';

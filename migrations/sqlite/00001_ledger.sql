@@ -55,12 +55,13 @@ CREATE TABLE exporter_runs (
 );
 CREATE INDEX exporter_runs_dataset ON exporter_runs (dataset, id);
 
--- Rows that could not be mapped, kept as the API sent them; a row goes when a later read of its window no
--- longer rejects it.
+-- Rows that could not be mapped, kept as the API sent them; a row goes when all of its stretch of time has been
+-- read again without it.
 CREATE TABLE exporter_rejects (
     dataset      TEXT NOT NULL,
     fingerprint  TEXT NOT NULL,             -- SHA-256 of the row as the API sent it
-    window_start TEXT NOT NULL,
+    window_start TEXT NOT NULL,             -- the row lies in its window, or in all that was read when its time is not known
+    window_end   TEXT NOT NULL CHECK (window_end > window_start),
     raw          TEXT NOT NULL,
     field        TEXT NOT NULL,             -- column or metric id of the value at fault
     reason       TEXT NOT NULL,

@@ -31,7 +31,8 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 			return err
 		}
 		prepared = sink.Prepared{Changes: statements, Created: created}
-		return w.enter(ctx, tx, d, created)
+		prepared.ConfigChanged, err = w.enter(ctx, tx, d, created)
+		return err
 	})
 	if err != nil {
 		return sink.Prepared{}, err
@@ -121,27 +122,55 @@ func (w *Warehouse) checkCitus(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// enter keeps the dataset and its fields, and what that means for its ledger.
-func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) error {
+// enter keeps the dataset and its fields, and what that means for the ledger. It tells whether the dataset had
+// another config.
+func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) (changed bool, err error) {
 	reread := append([]time.Duration{}, d.Reread...)
 	var moved, restated bool
-	err := tx.QueryRow(ctx, statement("dataset_before"), d.Name, w.schema, d.Table.Name, reread).Scan(&moved, &restated)
+	err = tx.QueryRow(ctx, statement("dataset_before"), d.Name, w.schema, d.Table.Name, reread, d.ConfigHash).
+		Scan(&moved, &restated, &changed)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return err
+		return false, err
 	}
 	if _, err := tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
-		return err
+		return false, err
 	}
 	if err := w.enterFields(ctx, tx, d); err != nil {
-		return err
+		return false, err
+	}
+	if moved || restated || changed { // before the rest: it waits for commits that settle by the older config
+		if _, err := tx.Exec(ctx, statement("leases_void"), d.Name); err != nil {
+			return false, err
+		}
 	}
 	switch {
-	case created || moved: // what the ledger says is of another table
+	case created: // what the ledger says is of another table
+		return changed, w.forgetTable(ctx, tx, d.Table.Name)
+	case moved:
 		_, err := tx.Exec(ctx, statement("windows_forget"), d.Name)
-		return err
+		return changed, err
 	case restated:
 		_, err := tx.Exec(ctx, statement("windows_reread"), d.Name)
+		return changed, err
+	}
+	return changed, nil
+}
+
+// forgetTable makes the windows of every dataset of a table as if never read. The lock of prepare keeps two of them
+// from waiting for each other.
+func (w *Warehouse) forgetTable(ctx context.Context, tx pgx.Tx, table string) error {
+	rows, err := tx.Query(ctx, statement("datasets_of_table"), w.schema, table)
+	if err != nil {
 		return err
+	}
+	datasets, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, dataset := range datasets {
+		if _, err := tx.Exec(ctx, statement("windows_forget"), dataset); err != nil {
+			return err
+		}
 	}
 	return nil
 }

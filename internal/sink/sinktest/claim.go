@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ func claimTests() []exercise {
 		{"fit", testClaimFit},
 		{"says how the windows were", testClaimEntries},
 		{"leaves other datasets alone", testClaimOthers},
+		{"superseded by another config", testClaimSuperseded},
 	}
 }
 
@@ -253,6 +255,27 @@ func testClaimEntries(b bench) {
 	equal(b, "owner", l.Owner, "first")
 	equal(b, "time to live", l.TTL, time.Hour)
 	equal(b, "owner in the ledger", b.column(`SELECT DISTINCT lease_owner FROM `+b.Own("windows")), "first")
+}
+
+func testClaimSuperseded(b bench) {
+	older, newer := anything(9), anything(9)
+	older.ConfigHash, newer.ConfigHash = "c1", "c2"
+	b.nothingDue(older) // of a dataset that was never prepared
+	b.planned(0, 2)
+	b.noError(b.Release(b.t.Context(), b.claim(older)))
+	d := callsDataset()
+	d.ConfigHash = "c2"
+	b.prepare(d)
+	superseded := func() {
+		b.t.Helper()
+		if l, ok, err := b.Claim(b.t.Context(), older); ok || !errors.Is(err, sink.ErrSuperseded) {
+			b.t.Errorf("claimed %s, %v, want that the config is superseded", starts(l.Entries), err)
+		}
+	}
+	superseded()
+	b.noError(b.Release(b.t.Context(), b.claim(newer)))
+	equal(b, "without a config", starts(b.claim(anything(9)).Entries), "00 01")
+	superseded() // though nothing is due
 }
 
 func testClaimOthers(b bench) {

@@ -216,7 +216,7 @@ func testCommitKeyless(b bench) {
 // mixed is a batch that would insert, update, reject and settle.
 func (b bench) mixed(l sink.Lease) sink.Batch {
 	batch := read(l, clock(2, 0), clock(9, 0), call("a", clock(0, 1), "Bala", 2), call("b", clock(0, 1), "Asha", 1))
-	batch.Rejects = []sink.Reject{{WindowStart: clock(0, 0), Raw: `{"x":1}`, Reason: "bad"}}
+	batch.Rejects = []sink.Reject{{WindowStart: clock(0, 0), WindowEnd: clock(1, 0), Raw: `{"x":1}`, Reason: "bad"}}
 	return batch
 }
 
@@ -276,7 +276,7 @@ func testCommitRun(b bench) {
 		at := clock(hour, 1)
 		batch := read(b.claim(within(hours(hour, hour+1))), clock(4, 0), clock(9, 0), call("a", at, "Asha", int64(hour)), call("a", at, "Asha", 9), call(fmt.Sprint(hour), at, "x", 1))
 		batch.Run, batch.RowsRead = id, 4
-		batch.Rejects = []sink.Reject{{WindowStart: clock(hour, 0), Raw: `{}`, Reason: "bad"}}
+		batch.Rejects = []sink.Reject{{WindowStart: clock(hour, 0), WindowEnd: clock(hour+1, 0), Raw: `{}`, Reason: "bad"}}
 		b.commit(batch)
 	}
 	partly := read(b.claim(within(hours(2, 3))), clock(4, 0), clock(9, 0))

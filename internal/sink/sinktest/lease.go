@@ -84,7 +84,7 @@ func (b bench) allLost(l sink.Lease) {
 		}
 	}
 	equal(b, "what the warehouse holds", b.everything(), before)
-	equal(b, "windows of the run", b.cell(`SELECT windows FROM `+b.Own("runs")), "0")
+	equal(b, "windows of the run", b.cell(`SELECT sum(windows) FROM `+b.Own("runs")), "0")
 }
 
 // everything is all that a commit writes to, as one text.

@@ -21,8 +21,11 @@ func prepareTests() []exercise {
 		{"keeps comments current", testPrepareComments},
 		{"keeps the dictionary current", testPrepareDictionary},
 		{"a table that was dropped makes all due", testPrepareDropped},
+		{"a table that was dropped makes all due of every dataset of it", testPrepareDroppedShared},
 		{"another table makes all due", testPrepareRenamed},
 		{"longer re-reads make final windows due", testPrepareReread},
+		{"another config voids leases", testPrepareVoidsLeases},
+		{"another config is told", testPrepareConfigChanged},
 	}
 }
 
@@ -168,6 +171,32 @@ func testPrepareDropped(b bench) {
 	equal(b, "claimed", starts(b.claim(anything(3)).Entries), "00 01 02")
 }
 
+func testPrepareDroppedShared(b bench) {
+	same, apart := callsDataset(), callsDataset()
+	same.Name, apart.Name, apart.Table.Name = "same", "apart", "apart"
+	b.planned(0, 3)
+	b.prepare(apart)
+	_, err := b.Plan(b.t.Context(), apart.Name, hours(0, 1), clock(0, 0), hourly)
+	b.noError(err)
+	others := anything(9)
+	others.Dataset = apart.Name
+	other := b.claim(others)
+	b.settled(hours(0, 2), time.Time{})
+	b.ended()
+	held := b.claim(anything(3))
+	b.query(`DROP TABLE ` + b.Table(calls))
+	equal(b, "created by a dataset that is new", b.prepare(same).Created, true)
+	b.allReset()
+	if err := b.Renew(b.t.Context(), held); !errors.Is(err, sink.ErrLeaseLost) {
+		b.t.Errorf("renew: %v, want that a lease from before is lost", err)
+	}
+	b.noError(b.Renew(b.t.Context(), other)) // a dataset of another table is left alone
+	p := b.prepare(callsDataset())
+	equal(b, "created again", p.Created, false)
+	equal(b, "config changed", p.ConfigChanged, false)
+	equal(b, "claimed", starts(b.claim(anything(3)).Entries), "00 01 02")
+}
+
 // ended is a run that has ended, so that through is kept with the dataset.
 func (b bench) ended() {
 	b.t.Helper()
@@ -239,4 +268,40 @@ func testPrepareReread(b bench) {
 	b.settled(hours(3, 4), clock(5, 0))
 	b.prepare(d)
 	equal(b, "the same list changes nothing", b.entry(3).NextReadAt, clock(5, 0))
+}
+
+func testPrepareVoidsLeases(b bench) {
+	b.planned(0, 3)
+	b.settled(hours(0, 1), time.Time{})
+	for name, change := range map[string]func(d *sink.Dataset){
+		"config hash": func(d *sink.Dataset) { d.ConfigHash = "c2" },
+		"re-reads":    func(d *sink.Dataset) { d.Reread = window.Reread{time.Hour} },
+	} {
+		b.prepare(callsDataset())
+		before := b.ledger()
+		held := b.claim(within(hours(1, 3)))
+		b.prepare(callsDataset()) // as it was: leases stay
+		b.noError(b.Renew(b.t.Context(), held))
+		d := callsDataset()
+		change(&d)
+		b.prepare(d)
+		b.allLost(held)
+		for i, e := range b.ledger()[1:] {
+			equal(b, name+": as after a release", e, before[i+1])
+		}
+		equal(b, name+": reads of what was read", b.entry(0).Reads, 1)
+		l := b.claim(within(hours(1, 3)))
+		equal(b, name+": due at once", starts(l.Entries), "01 02")
+		b.allLost(held)
+		b.noError(b.Release(b.t.Context(), l))
+	}
+}
+
+func testPrepareConfigChanged(b bench) {
+	d := callsDataset()
+	equal(b, "a dataset that is new", b.prepare(d).ConfigChanged, false)
+	equal(b, "the same", b.prepare(d).ConfigChanged, false)
+	d.ConfigHash = "c2"
+	equal(b, "another", b.prepare(d).ConfigChanged, true)
+	equal(b, "the same again", b.prepare(d).ConfigChanged, false)
 }

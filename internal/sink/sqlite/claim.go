@@ -17,6 +17,9 @@ const nearby = 8 * 24 * time.Hour
 // Claim leases the next span of due windows; ok is false when nothing is due.
 func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error) {
 	err = w.write(ctx, "claim "+r.Dataset, func(tx *sql.Tx) error {
+		if err := checkConfig(ctx, tx, r); err != nil {
+			return err
+		}
 		seed, err := findSeed(ctx, tx, r)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -40,6 +43,21 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Leas
 		return sink.Lease{}, false, err
 	}
 	return l, true, nil
+}
+
+// checkConfig fails with ErrSuperseded when the dataset was prepared with another config than the request's.
+func checkConfig(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest) error {
+	if r.ConfigHash == "" {
+		return nil
+	}
+	before, err := datasetBefore(ctx, tx, r.Dataset)
+	switch {
+	case errors.Is(err, sql.ErrNoRows): // nothing of it can be due
+		return nil
+	case err == nil && before.config != r.ConfigHash:
+		return sink.ErrSuperseded
+	}
+	return err
 }
 
 // dueArgs are what the statement claim_due asks for.

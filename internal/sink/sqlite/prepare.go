@@ -31,12 +31,19 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if err := enterDataset(ctx, tx, d); err != nil {
 			return err
 		}
+		now := preparedWith(d)
+		prepared.ConfigChanged = entered && before.config != now.config
+		if entered && before != now {
+			if err := voidLeases(ctx, tx, d.Name); err != nil {
+				return err
+			}
+		}
 		switch {
-		case !entered:
-			return nil
-		case prepared.Created || before.table != d.Table.Name:
+		case prepared.Created:
+			return resetTable(ctx, tx, d.Table.Name)
+		case entered && before.table != now.table:
 			return resetLedger(ctx, tx, d.Name)
-		case before.reread != rereadText(d.Reread):
+		case entered && before.reread != now.reread:
 			return moveRereads(ctx, tx, d)
 		}
 		return nil
@@ -150,13 +157,17 @@ func enterDataset(ctx context.Context, tx *sql.Tx, d sink.Dataset) error {
 	return nil
 }
 
-// preparedBefore is what the dataset was last prepared with.
-type preparedBefore struct{ table, reread string }
+// preparation is what a dataset was last prepared with.
+type preparation struct{ table, reread, config string }
+
+func preparedWith(d sink.Dataset) preparation {
+	return preparation{table: d.Table.Name, reread: rereadText(d.Reread), config: d.ConfigHash}
+}
 
 // datasetBefore fails with sql.ErrNoRows when the dataset was never prepared.
-func datasetBefore(ctx context.Context, tx *sql.Tx, dataset string) (before preparedBefore, err error) {
+func datasetBefore(ctx context.Context, tx *sql.Tx, dataset string) (before preparation, err error) {
 	row := tx.QueryRowContext(ctx, statement("dataset_before"), sql.Named("dataset", dataset))
-	return before, row.Scan(&before.table, &before.reread)
+	return before, row.Scan(&before.table, &before.reread, &before.config)
 }
 
 // rereadText is the list of delays in a form that is the same whatever their order.
@@ -166,6 +177,39 @@ func rereadText(r window.Reread) string {
 		delays = append(delays, delay.String())
 	}
 	return strings.Join(delays, " ")
+}
+
+// voidLeases ends the open leases of the dataset: their windows are due, and have an epoch that their holders do not.
+func voidLeases(ctx context.Context, tx *sql.Tx, dataset string) error {
+	var epoch int64
+	if err := tx.QueryRowContext(ctx, statement("next_epoch"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
+		return fmt.Errorf("void leases: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, statement("leases_void"), sql.Named("dataset", dataset), sql.Named("epoch", epoch)); err != nil {
+		return fmt.Errorf("void leases: %w", err)
+	}
+	return nil
+}
+
+// resetTable makes the windows of every dataset of the table as if they had never been read.
+func resetTable(ctx context.Context, tx *sql.Tx, table string) error {
+	var datasets []string
+	rows, err := tx.QueryContext(ctx, statement("datasets_of_table"), sql.Named("table", table))
+	err = each(rows, err, func() error {
+		var dataset string
+		err := rows.Scan(&dataset)
+		datasets = append(datasets, dataset)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reset ledger: %w", err)
+	}
+	for _, dataset := range datasets {
+		if err := resetLedger(ctx, tx, dataset); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resetLedger makes the dataset's windows as if they had never been read.

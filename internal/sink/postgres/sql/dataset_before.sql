@@ -1,5 +1,5 @@
--- Whether the dataset had another table, and whether it was read again after other delays.
-SELECT (table_schema, table_name) IS DISTINCT FROM ($2::text, $3::text), reread <> $4::interval[]
+-- Whether the dataset had another table, was read again after other delays, and had another config.
+SELECT (table_schema, table_name) IS DISTINCT FROM ($2::text, $3::text), reread <> $4::interval[], config_hash <> $5
 FROM exporter.datasets
 WHERE name = $1
 FOR UPDATE
