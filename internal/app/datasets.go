@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -60,10 +62,16 @@ func reportDataset(r config.Report, s config.Source) (export.Dataset, error) {
 		return export.Dataset{}, err
 	}
 	return export.Dataset{
-		Name: r.Name, Kind: sink.KindReport, ConfigHash: r.Hash(), Mapper: mapper, Query: query(r, s),
+		Name: r.Name, Kind: sink.KindReport, ConfigHash: configHash(r), Mapper: mapper, Query: query(r, s),
 		Grid: r.Grid(), Since: r.Since, Delay: r.Window.Delay, Overlap: r.Window.Overlap, Reread: r.Window.Reread,
 		MaxRows: r.Window.MaxRows, MaxSpan: r.Window.MaxSpan, FailOnBadRow: r.OnBadRow == config.BadRowFail,
 	}, nil
+}
+
+// configHash tells whether two processes keep a report in the same way.
+func configHash(r config.Report) string {
+	sum := sha256.Sum256(fmt.Append(nil, r.Hash(), r.Window.Reread))
+	return hex.EncodeToString(sum[:16])
 }
 
 // query is what is asked of the API for a report, but for the range.

@@ -112,8 +112,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 			_, _ = report()
 		}
 	})
-	before, err := report()
-	if err != nil {
+	if _, err := report(); err != nil {
 		return err
 	}
 	for {
@@ -121,18 +120,27 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 			return err
 		}
 		left, err := report()
-		if err != nil || left.Left == 0 || p.stopped() {
+		switch {
+		case err != nil || left.Left == 0 || p.stopped():
 			return err
+		case left.Leased == 0 && left.Left == left.Failed:
+			return p.unread(left)
 		}
-		// A lease that is gone may have run out since exportDue looked: then what it was about is left.
-		if left.Leased == 0 && before.Leased == 0 {
-			return nil // the rest failed: the summary says why
-		}
-		before = left
+		// Another replica works on the rest, or gave it back or lost it since exportDue looked.
 		if err := p.wait(ctx, waitForOthers); err != nil {
 			return err
 		}
+		p.now = p.Exporter.now()
 	}
+}
+
+// unread says that windows of a backfill are left which could not be read; the summary has the reasons of those
+// that this process tried.
+func (p *passage) unread(left sink.Remaining) error {
+	if len(p.summary.Failed) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%d windows could not be read by another process: see exporter status, then start the same backfill again", left.Failed)
 }
 
 // observed is the exporter with another observer.

@@ -60,8 +60,9 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, e
 			if first == nil {
 				first = reject
 			}
+			bounds := s.boundsOf(raw, stretch)
 			m.batch.Rejects = append(m.batch.Rejects, sink.Reject{
-				WindowStart: s.tallies[s.at(stretch.Start)].Window.Start, Raw: raw, Field: reject.Field, Reason: reject.Reason,
+				WindowStart: bounds.Start, WindowEnd: bounds.End, Raw: raw, Field: reject.Field, Reason: reject.Reason,
 			})
 			continue
 		default:
@@ -102,6 +103,21 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 		}
 		return s.tallies[at].Window.Start, at, true
 	}
+}
+
+// boundsOf is where a rejected row is known to lie: in the window of its own time, or else in all that was
+// read.
+func (s *span) boundsOf(raw string, stretch window.Window) window.Window {
+	table := s.Dataset.Mapper.Table()
+	v, ok := s.Dataset.Mapper.TimeOf(raw)
+	if !ok {
+		return stretch
+	}
+	at := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v)
+	if !stretch.Contains(at) {
+		return s.Dataset.Grid.At(at)
+	}
+	return s.tallies[s.at(at)].Window
 }
 
 // count adds what was read to the windows' tallies.

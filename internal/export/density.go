@@ -14,6 +14,8 @@ const (
 	growth = 4
 	// week is how much history shows a contact centre's rhythm.
 	week = 7 * 24 * time.Hour
+	// aloneAfter is after how many failed reads a window is read alone: it shall not hold up its neighbours.
+	aloneAfter = 2
 	// weeks is how many weeks away a window may be that tells how many rows to expect.
 	weeks = 6
 )
@@ -39,6 +41,9 @@ func fitSpan(candidates, near []sink.Entry, maxRows int, backwards bool) fit {
 		if backwards {
 			c = candidates[len(candidates)-1-i]
 		}
+		if f.windows > 0 && c.Attempts >= aloneAfter {
+			break
+		}
 		rows, sure := known.expect(c)
 		room -= rows
 		length += c.Window.Duration()
@@ -47,6 +52,9 @@ func fitSpan(candidates, near []sink.Entry, maxRows int, backwards bool) fit {
 		}
 		f.windows++
 		f.uncertain = f.uncertain || !sure
+		if c.Attempts >= aloneAfter {
+			break
+		}
 	}
 	return f
 }

@@ -66,6 +66,8 @@ type Warehouse interface {
 type Mapper interface {
 	Table() schema.Table
 	Map(raw string) (schema.Row, error)
+	// TimeOf is the value of the time field of a row that may not fit as a whole.
+	TimeOf(raw string) (v schema.Value, ok bool)
 }
 
 // Dataset is one configured report and how it is kept.
@@ -112,6 +114,10 @@ type Exporter struct {
 	prepared bool
 	// largestPage is the most rows that the server was seen to send in a page.
 	largestPage int
+	// proofs counts the readings that proved their end beyond a short last page; see trusted.
+	proofs int
+	// mapped is set once a row fitted the mapping.
+	mapped bool
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

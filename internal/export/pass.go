@@ -61,8 +61,6 @@ type passage struct {
 	heavy int
 	// uncertain is set when the span was claimed on little knowledge of how many rows it holds.
 	uncertain bool
-	// mapped is set once a row fitted the mapping.
-	mapped bool
 
 	// Known to the settling side only, until both are done.
 
@@ -92,6 +90,9 @@ func (p *passage) prepare(ctx context.Context) error {
 	}
 	p.prepared = true
 	p.summary.Changes = done.Changes
+	if done.ConfigChanged {
+		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again", "dataset", d.Name)
+	}
 	for _, change := range done.Changes {
 		p.Logger.Info("table changed", "dataset", d.Name, "statement", change)
 	}
@@ -170,7 +171,7 @@ func (p *passage) stopped() bool {
 // claim leases the next span, as many windows as are expected to hold MaxRows rows.
 func (p *passage) claim(ctx context.Context) (sink.Lease, bool, error) {
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
-		Dataset: p.Dataset.Name, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
+		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
 		MaxSpan: p.Dataset.MaxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			fit := fitSpan(candidates, near, p.Dataset.MaxRows, p.Order == sink.NewestFirst)

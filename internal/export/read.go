@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -21,6 +22,9 @@ const (
 	// maxHeavy is how many spans in a row may be cut for being too slow or refused, without one read in
 	// between: a server that answers nothing is not asked ever smaller questions.
 	maxHeavy = 5
+	// trusted is how many readings of several pages must have proved their end before a short page is taken
+	// for the last one.
+	trusted = 3
 )
 
 // outcome is what became of a span, or of a part of it.
@@ -85,7 +89,12 @@ func (s *span) rest() window.Window {
 // read reads a stretch of the span and hands it on as one batch; or in halves, and halves of these, when it
 // holds too many rows, is too heavy for the server, or does not hold still.
 func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+	// Where the clock is set back the reading still began with the pass: what is marked as due in the past is
+	// marked again.
 	began := s.Exporter.now()
+	if began.Before(s.now) {
+		began = s.now
+	}
 	reading, err := s.readSteadily(ctx, stretch)
 	var batch mapped
 	if err == nil {
@@ -113,13 +122,12 @@ func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- 
 // readSteadily reads a stretch until its pages fit together: again when they do not, since rows moved while
 // they were read.
 func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.Reading, error) {
-	q := s.Dataset.Query
-	q.Range = window.Window{Start: stretch.Start.Add(-s.lead()), End: stretch.End}
+	q := s.query(stretch)
 	q.MaxRows = s.Dataset.MaxRows
 	q.Uncertain = s.uncertain
 	for tears := 0; ; tears++ {
 		reading, err := s.Source.Rows(ctx, q)
-		s.seePages(reading)
+		s.learn(reading)
 		var torn *source.TornError
 		if tears == maxTears || !errors.As(err, &torn) || torn.IgnoresSkip {
 			return reading, err
@@ -127,23 +135,44 @@ func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.
 	}
 }
 
-// seePages learns how large a page the server sends.
-func (s *span) seePages(reading source.Reading) {
+// query is what is asked of the API for a stretch.
+func (s *span) query(stretch window.Window) source.Query {
+	q := s.Dataset.Query
+	q.Range = window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End}
+	q.Prove = s.proofs < trusted
+	return q
+}
+
+// learn learns how large a page the server sends, and whether its short pages are the last ones: a server that
+// is seen to send more behind one is never trusted again.
+func (s *span) learn(reading source.Reading) {
+	e := s.Exporter
 	for i, first := range reading.Pages {
 		end := len(reading.Rows)
 		if i+1 < len(reading.Pages) {
 			end = reading.Pages[i+1]
 		}
-		s.Exporter.largestPage = max(s.largestPage, end-first)
+		e.largestPage = max(e.largestPage, end-first)
+	}
+	switch {
+	case reading.Short:
+		e.proofs = math.MinInt
+	case len(reading.Pages) > 1:
+		e.proofs++
 	}
 }
 
-// lead is how much earlier than a stretch its reading begins. Rows that cannot be told apart by key, nor put
-// into their window by time, would be there twice: for them there is none.
-func (s *span) lead() time.Duration {
+// lead is how much earlier than a stretch its reading begins. At the live edge that is the overlap, which does
+// not end at a window's bound. Rows that cannot be told apart by key, nor put into their window by time,
+// would be there twice: for them there is none.
+func (s *span) lead(stretch window.Window) time.Duration {
 	table := s.Dataset.Mapper.Table()
-	if len(table.Key) == 0 && table.TimeField == "" {
+	first := s.tallies[0].Entry
+	switch {
+	case len(table.Key) == 0 && table.TimeField == "":
 		return 0
+	case stretch.Start.Equal(first.Window.Start) && s.edge.Before(first.Window.End):
+		return max(lead, s.Dataset.Overlap)
 	}
 	return lead
 }
@@ -197,8 +226,7 @@ func (s *span) cut(stretch window.Window) (first, second window.Window, ok bool)
 // readAsItIs reads a stretch that cannot be cut further. A second that holds more than MaxRows rows is read
 // on. One that never holds still is taken as it comes, and says so: it stays due.
 func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (mapped, error) {
-	q := s.Dataset.Query
-	q.Range = window.Window{Start: stretch.Start.Add(-s.lead()), End: stretch.End}
+	q := s.query(stretch)
 	var many *source.TooManyRowsError
 	if errors.As(why, &many) {
 		reading, err := s.Source.Rows(ctx, q)
@@ -288,7 +316,7 @@ func (s *span) readings(stretch window.Window) []sink.Reading {
 
 // partly says that a window has been read up to readTo, and that more of it follows.
 func (t *tally) partly(readTo time.Time) sink.Reading {
-	r := sink.Reading{Start: t.Window.Start, State: sink.StateRunning, ReadAt: t.began}
+	r := sink.Reading{Start: t.Window.Start, State: sink.StateRunning, Rows: t.rows, ReadAt: t.began}
 	if !t.Complete() && t.unstable == "" && readTo.After(t.ReadTo) {
 		r.ReadTo = readTo
 	}
@@ -298,6 +326,10 @@ func (t *tally) partly(readTo time.Time) sink.Reading {
 // fully says that a window has been read as far as it is to be read now, and when it is to be read next.
 func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 	r := sink.Reading{Start: t.Window.Start, Rows: t.rows, ReadAt: t.began, ReadTo: readTo}
+	tailOnly := t.from.After(t.Window.Start)
+	if tailOnly {
+		r.ReadAt = s.now // what a backfill asked for since then is not done by that
+	}
 	if t.unstable != "" {
 		r.State, r.Error, r.ReadTo = sink.StateUnstable, t.unstable, time.Time{}
 		r.NextReadAt = s.now.Add(retryDelay(t.Attempts))
@@ -308,8 +340,8 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 		return r
 	}
 	began := t.began
-	if t.from.After(t.Window.Start) {
-		began = t.Window.End // only its end was read now: no re-read is done by that
+	if tailOnly {
+		began = t.Window.End // no re-read is done by that
 	}
 	next, ok := s.Dataset.Reread.Next(t.Window.End, began)
 	r.State, r.NextReadAt = sink.StateRead, next

@@ -98,6 +98,8 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	case errors.Is(err, sink.ErrLeaseLost):
 		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", o.event.Span.String(), "reason", err)
 		return nil
+	case len(lease.Entries) == 0:
+		return nil // what failed came after the last commit: nothing is left to be read
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	}

@@ -108,6 +108,34 @@ func (m *Mapper) Map(raw string) (Row, error) {
 	return r.row, nil
 }
 
+// TimeOf is the value of the time field of a row, also of one that does not fit as a whole. ok is false when
+// the row has none that can be read.
+func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
+	place := m.table.ColumnIndex(m.table.TimeField)
+	in := cursor{text: raw}
+	if place < 0 || in.kind() != objectKind || in.open(0) != nil {
+		return Value{}, false
+	}
+	for first := true; ; first = false {
+		more, err := in.more(objectKind, first)
+		if err != nil || !more {
+			return Value{}, false
+		}
+		name, err := in.name()
+		if err != nil {
+			return Value{}, false
+		}
+		value, err := in.value(1)
+		if err != nil {
+			return Value{}, false
+		}
+		if id, _, err := name.unquote(); err == nil && id == m.columns[place].ID {
+			v, _, err = m.columns[place].convert(value)
+			return v, err == nil && !v.IsNull()
+		}
+	}
+}
+
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper

@@ -14,8 +14,9 @@ import (
 //   - The next page begins where the rows received end, not where the limit would put it.
 //   - Pages overlap by one row. When the seam does not match, rows moved while they were read.
 //   - A page that repeats the one before (the server ignores skip) is never taken for rows.
-//   - A short page is the last one only once the server has filled a page in the same reading: until then it
-//     may be that the server caps pages. Then only a page without a new row is the last one.
+//   - A short page is the last one only once the server has filled a page in the same reading, and with more
+//     text than the short one has: else it may be that the server caps its pages, by rows or by size. Then only
+//     a page without a new row is the last one.
 //
 // Errors: *TooManyRowsError, *TornError, *Error, or the cause of ctx. With an error the Reading holds the
 // counts but no rows.
@@ -48,7 +49,7 @@ func readRows(ctx context.Context, q Query, ask askPage) (Reading, error) {
 		} else if goOn := r.takeTorn(rows); !goOn {
 			return r.reading, nil
 		}
-		r.move(skip, rows)
+		r.move(skip, rows, overlaps)
 		if many, err := r.tooMany(ctx); err != nil {
 			return r.counts(), err
 		} else if many {
@@ -68,6 +69,10 @@ type reader struct {
 	at      int      // the place behind the last row received: that of the row to come
 	before  []string // the rows of the page before
 	largest int      // rows of the largest page so far
+	longest int      // bytes of the longest page so far
+	row     int      // bytes of the longest row so far
+	length  int      // bytes of the last page
+	short   bool     // the last page was short, after a full one
 	stale   int      // pages in a row without a new row, once torn
 }
 
@@ -187,10 +192,20 @@ func (r *reader) torn(ctx context.Context, rows []string, skip int) error {
 }
 
 // move advances by the rows received, whatever was asked for.
-func (r *reader) move(skip int, rows []string) {
+func (r *reader) move(skip int, rows []string, overlaps bool) {
+	if r.short && (len(rows) > 1 || len(rows) == 1 && !overlaps) {
+		r.reading.Short = true
+	}
+	r.short = r.largest >= r.query.PageSize && len(rows) < r.query.PageSize
 	r.at = skip + len(rows)
 	r.before = rows
 	r.largest = max(r.largest, len(rows))
+	r.length = 0
+	for _, row := range rows {
+		r.length += len(row)
+		r.row = max(r.row, len(row))
+	}
+	r.longest = max(r.longest, r.length)
 }
 
 // tooMany reports whether the query has more rows than MaxRows. After a full first page of an uncertain query
@@ -211,12 +226,13 @@ func (r *reader) tooMany(ctx context.Context) (bool, error) {
 	return len(probe) > 0 && probe[0] != r.reading.Rows[0], err
 }
 
-// ended reports whether nothing can follow a page of so many rows.
+// ended reports whether nothing can follow a page of so many rows. A short page says so when it has clearly
+// less text than the longest page: one that a cap on bytes made short has about as much, give or take a row.
 func (r *reader) ended(received int, overlaps bool) bool {
 	if received == 0 || received == 1 && overlaps {
 		return true
 	}
-	return r.largest >= r.query.PageSize && received < r.query.PageSize
+	return r.short && !r.query.Prove && r.length < r.longest-r.longest/10-r.row
 }
 
 // counts is the reading without its rows.

@@ -178,7 +178,9 @@ func TestRows(t *testing.T) {
 		{"empty span", table{}, Query{PageSize: 4}, []string{}, false, false, 1},
 		{"one row needs an empty page behind it", table{rows: calls[:1]}, Query{PageSize: 4}, calls[:1], false, false, 2},
 		{"short first page proves nothing", table{rows: calls[:3]}, Query{PageSize: 4}, calls[:3], false, false, 2},
-		{"short page after a full one is the last", table{rows: calls[:6]}, Query{PageSize: 4}, calls[:6], false, false, 2},
+		{"short page after a full one is the last", table{rows: calls[:5]}, Query{PageSize: 4}, calls[:5], false, false, 2},
+		{"short page with as much text as a full one", table{rows: calls[:6]}, Query{PageSize: 4}, calls[:6], false, false, 3},
+		{"short page is not trusted", table{rows: calls[:5]}, Query{PageSize: 4, Prove: true}, calls[:5], false, false, 3},
 		{"server caps pages at 3", table{rows: calls, most: 3}, Query{PageSize: 8}, calls, false, false, 6},
 		{"server caps pages at 1", table{rows: calls[:3], most: 1}, Query{PageSize: 8}, calls[:3], false, false, 4},
 		{"server ignores the limit", table{rows: calls, least: 7}, Query{PageSize: 4}, calls, false, false, 3},
@@ -206,7 +208,7 @@ func TestRows(t *testing.T) {
 		{
 			"changed row at the seam, told by key, newer version stays",
 			table{rows: calls[:6], move: at(2, changed)}, Query{PageSize: 4, Key: keyed},
-			slices.Concat(calls[:3], []string{callRow(3, "out")}, calls[4:6]), false, false, 2,
+			slices.Concat(calls[:3], []string{callRow(3, "out")}, calls[4:6]), false, false, 3,
 		},
 		{"changed row at the seam without a key", table{rows: calls, move: at(2, changed)}, Query{PageSize: 4}, nil, true, false, 2},
 		{

@@ -29,6 +29,9 @@ type Query struct {
 	// Unstable takes what comes: pages that do not fit together are not an error, and the Reading is marked
 	// Torn. For a stretch of time that never held still.
 	Unstable bool
+	// Prove takes no short page for the last one, even after a full one: it asks on until a page brings nothing
+	// new. For a server that is not trusted yet to fill its pages.
+	Prove bool
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
 }
@@ -53,6 +56,9 @@ type Reading struct {
 	Bytes    int64 // of the bodies
 	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.
 	Waited time.Duration
+	// Short says that a short page was not the last one, though the server had filled one before: its short
+	// pages prove nothing. Only with Query.Prove.
+	Short bool
 	// Torn says that the pages did not fit together: rows may be missing or there twice. Only with
 	// Query.Unstable.
 	Torn bool

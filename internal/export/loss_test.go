@@ -1,0 +1,372 @@
+package export_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source/simulator"
+	"samespace-exporter/internal/window"
+)
+
+// mustNotLose fails for every row of the truth that is not in the warehouse as it is, though its window was
+// read to its end and will not be read again.
+func (w *world) mustNotLose(from, to time.Time) {
+	w.Helper()
+	type final struct{ from, to string }
+	var done []final
+	for _, r := range w.query("select %s, %s from %s where next_read_at is null and read_to >= end_at",
+		w.kind.instant("start_at"), w.kind.instant("end_at"), w.kind.own("windows")) {
+		done = append(done, final{r[0], r[1]})
+	}
+	got, lost := w.table(), 0
+	truth := w.truth(from, to)
+	for id, c := range truth {
+		if got[id] != c && slices.ContainsFunc(done, func(f final) bool { return c.started >= f.from && c.started < f.to }) {
+			if lost++; lost <= 2 {
+				w.Errorf("call %s is lost: the warehouse has %+v, the truth is %+v", id, got[id], c)
+			}
+		}
+	}
+	if len(truth) == 0 || lost > 0 {
+		w.Fatalf("%d of %d calls are lost", lost, len(truth))
+	}
+}
+
+// try makes a pass that may fail.
+func (w *world) try(e *export.Exporter) {
+	w.Helper()
+	if s, err := e.Export(w.Context(), passOnce()); err != nil || s.Err() != nil {
+		w.Logf("pass: %v, %v", err, s.Err())
+	}
+}
+
+// A server that fills its first page and caps the later ones, always or now and then.
+func TestPagesThatAreCappedLater(t *testing.T) {
+	later := func(r simulator.Request) bool { return r.Skip > 0 }
+	for name, c := range map[string]struct {
+		trigger simulator.Trigger
+		most    int
+	}{
+		"always":       {simulator.When(later), 14},
+		"now and then": {simulator.Every(7).Where(later), 19},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			since := start.AddDate(0, 0, -12)
+			w := newWorld(t, kinds()[0], calls(300), since, func(d *export.Dataset) { d.Query.PageSize = 20 })
+			w.sim.Script(c.trigger, simulator.PageCap(c.most))
+			w.export()
+			w.mustNotLose(since, start.AddDate(0, 0, -6))
+		})
+	}
+}
+
+// A late row within the overlap, across a window's bound, without re-reads. The control is one inside a window.
+func TestOverlapAcrossABound(t *testing.T) {
+	for _, at := range []time.Duration{33 * time.Minute, 0} { // after the bound: control, and the bound
+		t.Run(at.String(), func(t *testing.T) {
+			since := start.Add(-3 * time.Hour)
+			w := newWorld(t, kinds()[0], calls(300), since, func(d *export.Dataset) { d.Overlap, d.Reread = 10*time.Minute, nil })
+			w.clock.Advance(at + 3*time.Minute)
+			w.export()
+			key, err := w.sim.Insert(w.report.ID, start.Add(at-time.Minute), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clock.Advance(2 * time.Minute)
+			w.export() // reads back 10 minutes, were the overlap kept
+			w.clock.Advance(72 * time.Hour)
+			w.export()
+			if _, ok := w.table()[key]; !ok {
+				t.Errorf("the row; its window is %v", w.query("select start_at, state, next_read_at from exporter_windows where start_at <= '%s' order by 1 desc limit 1", start.Add(at-time.Minute).Format("2006-01-02T15:04:05")))
+			}
+		})
+	}
+}
+
+// The clock is 30 days ahead for one pass.
+func TestClockSetAhead(t *testing.T) {
+	t.Parallel()
+	since := start.Add(-3 * time.Hour)
+	w := newWorld(t, kinds()[0], calls(300), since, nil)
+	w.export()
+	real := w.exporter.Clock
+	w.exporter.Clock = func() time.Time { return real().AddDate(0, 0, 30) }
+	w.export()
+	w.exporter.Clock = real
+	for range 36 {
+		w.clock.Advance(24 * time.Hour)
+		w.try(w.exporter)
+	}
+	w.mustNotLose(since, start.AddDate(0, 0, 24))
+}
+
+// The clock is set back during a pass.
+func TestClockSetBack(t *testing.T) {
+	since := start.Add(-3 * time.Hour)
+	w := newWorld(t, kinds()[0], calls(300), since, nil)
+	began := false
+	real := w.exporter.Clock
+	w.exporter.Clock = func() time.Time {
+		if began {
+			return real().Add(-10 * time.Minute)
+		}
+		return real()
+	}
+	w.exporter.Observe = func(e export.Event) { began = true }
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := w.exporter.Export(ctx, passOnce())
+	if n := w.sim.Stats().Requests; n > 50 || err != nil {
+		t.Errorf("the pass of 4 windows sent %d requests in 5 s and ended with %v", n, err)
+	}
+}
+
+// The table is renamed in a rolling deployment: the old replica makes one more pass after the new one began.
+func TestRenamedTableBesideAnOldReplica(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -20)
+		w := newWorld(t, k, calls(100), since, nil)
+		old := w.newExporter(w.exporter.Dataset, w.open())
+		if _, err := old.Export(t.Context(), passOnce()); err != nil { // a daemon that has run for long
+			t.Fatal(err)
+		}
+		before := w.count("select count(*) from %s", k.table("calls"))
+		// The new one prepares and claims its first span; then the old one's tick comes.
+		d := w.exporter.Dataset
+		d.Mapper, d.ConfigHash = w.mapperInto("calls_new"), "newer"
+		next := w.newExporter(d, w.open())
+		once := false
+		next.Observe = func(e export.Event) {
+			if e.Step == export.StepClaimed && !once {
+				once = true
+				w.try(old)
+			}
+		}
+		if _, err := next.Export(t.Context(), passOnce()); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(10 * 24 * time.Hour)
+		next.Observe = nil
+		if _, err := next.Export(t.Context(), passOnce()); err != nil {
+			t.Fatal(err)
+		}
+		now := w.count("select count(*) from %s where started_at < '%s'", k.table("calls_new"), start.Format("2006-01-02"))
+		final := w.count("select count(*) from %s where state = 'final'", k.own("windows"))
+		if now < before*9/10 {
+			t.Errorf("the new table has %d rows of about %d; %d windows are final", now, before, final)
+		}
+	})
+}
+
+// Reread is lengthened in a rolling deployment: the old replica settles windows by the old list.
+func TestLongerRereadBesideAnOldReplica(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-3 * time.Hour)
+		w := newWorld(t, k, calls(300), since, func(d *export.Dataset) { d.Reread = window.Reread{15 * time.Minute} })
+		old := w.exporter
+		d := w.exporter.Dataset
+		d.Reread, d.ConfigHash = window.Reread{15 * time.Minute, 24 * time.Hour}, "newer"
+		next := w.newExporter(d, w.open())
+		once := false
+		old.Observe = func(e export.Event) {
+			if e.Step == export.StepClaimed && !once && e.Span.Start.Before(start.Add(-2*time.Hour)) {
+				once = true
+				w.try(next) // starts, prepares: nothing is due but what the old one holds
+			}
+		}
+		w.try(old)
+		for range 3 { // both live on for a while
+			w.clock.Advance(20 * time.Minute)
+			w.try(next)
+		}
+		key, err := w.sim.Insert(w.report.ID, start.Add(-150*time.Minute), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(72 * time.Hour)
+		w.try(next)
+		again := w.newExporter(d, w.open()) // started again, by the new config
+		w.try(again)
+		if _, ok := w.table()[key]; !ok {
+			t.Errorf("a row that came 2 h after its window's end, with a re-read at 1d configured; windows: %v", w.query("select start_at, state, reads from %s order by 1 limit 4", k.own("windows")))
+		}
+	})
+}
+
+// Two datasets write one table, which is dropped.
+func TestTwoDatasetsOfADroppedTable(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -20)
+		w := newWorld(t, k, calls(100), since, nil)
+		d := w.exporter.Dataset
+		d.Name, d.Since = "calls_b", since
+		w.exporter.Dataset.Since = start.AddDate(0, 0, -5) // the first keeps the last days only, the second all
+		second := w.newExporter(d, w.open())
+		w.export()
+		w.try(second)
+		before := w.count("select count(*) from %s", k.table("calls"))
+		w.exec("drop table " + k.table("calls"))
+		w.clock.Advance(6 * 24 * time.Hour)
+		first := w.newExporter(w.exporter.Dataset, w.open()) // both are started again
+		again := w.newExporter(d, w.open())
+		w.try(first)
+		w.try(again)
+		after := w.count("select count(*) from %s", k.table("calls"))
+		if after < before {
+			t.Errorf("%d rows of at least %d; second's windows: %v", after, before, w.query("select state, count(*) from %s where dataset = 'calls_b' group by 1", k.own("windows")))
+		}
+	})
+}
+
+// A reject of a later window of a span is forgotten when the span's first window is read again.
+func TestRejectsAreNotForgotten(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -5).Truncate(24 * time.Hour)
+		w := newWorld(t, k, calls(100), since, nil)
+		w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID))
+		w.export()
+		rejects := w.count("select count(*) from %s", k.own("rejects"))
+		truth := w.truth(since, w.edge())
+		w.clock.Advance(time.Second)
+		// One window is read again: the first one that the rejects are said to be of.
+		firsts := w.query("select distinct %s from %s order by 1", k.instant("window_start"), k.own("rejects"))
+		w.Logf("%d rejects are said to be of %d windows", rejects, len(firsts))
+		first, err := time.Parse(time.RFC3339, firsts[len(firsts)/2][0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: first, To: first.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		after := w.count("select count(*) from %s", k.own("rejects"))
+		missing, got := 0, w.table()
+		for id := range truth {
+			if _, ok := got[id]; !ok {
+				missing++
+			}
+		}
+		if missing > after {
+			t.Errorf("%d rows are not in the table, but only %d rejects (of %d) say so", missing, after, rejects)
+		}
+	})
+}
+
+// A backfill from the middle of a window of the old size.
+func TestBackfillFromWithinALargerWindow(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -20).Truncate(24 * time.Hour)
+		day, _ := window.NewGrid(24*time.Hour, nil)
+		w := newWorld(t, k, calls(100), since, func(d *export.Dataset) { d.Grid = day })
+		w.export()
+		from := since.AddDate(0, 0, 3).Add(6 * time.Hour)
+		if _, err := w.sim.Insert(w.report.ID, from.Add(time.Hour), nil); err != nil {
+			t.Fatal(err)
+		}
+		d := w.exporter.Dataset
+		d.Grid, _ = window.NewGrid(time.Hour, nil)
+		w.exporter = w.newExporter(d, w.open())
+		w.clock.Advance(time.Minute)
+		var last sink.Remaining
+		s, err := w.exporter.Backfill(t.Context(), export.Range{From: from, To: from.AddDate(0, 0, 2), Progress: func(r sink.Remaining) { last = r }})
+		w.Logf("backfill: %v, %v, %+v", err, s.Err(), last)
+		if err == nil && s.Err() == nil {
+			w.mustNotLose(from, from.AddDate(0, 0, 2))
+		}
+	})
+}
+
+// An hour that the server cannot answer keeps the hours around it from being read.
+func TestPoisonedHour(t *testing.T) {
+	t.Parallel()
+	since := start.AddDate(0, 0, -10).Truncate(24 * time.Hour)
+	w := newWorld(t, kinds()[0], calls(100), since, nil)
+	poison := since.AddDate(0, 0, 4).Add(11 * time.Hour)
+	w.sim.Script(simulator.When(func(r simulator.Request) bool {
+		return r.From.Before(poison.Add(time.Hour)) && r.To.After(poison)
+	}), simulator.Errors("internal error"))
+	for range 40 {
+		w.try(w.exporter)
+		w.clock.Advance(2 * time.Hour)
+	}
+	// The hour itself and the one whose reading begins a second earlier, within it.
+	if unread := w.count("select count(*) from exporter_windows where read_to is null and end_at <= '%s'", start.Format(time.RFC3339)); unread > 2 {
+		t.Errorf("%d windows were never read, of which one is poisoned", unread)
+	}
+	w.mustNotLose(since, start)
+}
+
+// A reading of the tail only takes a backfill's mark as done.
+func TestTailDoesNotTakeABackfillsMark(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-2 * time.Hour)
+		w := newWorld(t, k, calls(300), since, func(d *export.Dataset) { d.Reread = nil })
+		w.clock.Advance(30 * time.Minute)
+		w.export() // 09:00 to 09:28 of the open window
+		key, err := w.sim.Insert(w.report.ID, start.Add(5*time.Minute), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(10 * time.Minute)
+		backfill := w.newExporter(w.exporter.Dataset, w.open())
+		marked, done := make(chan struct{}), make(chan struct{})
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step != export.StepClaimed {
+				return
+			}
+			w.exporter.Observe = nil
+			w.clock.Advance(time.Second)
+			go func() {
+				defer close(done)
+				seen := false
+				s, err := backfill.Backfill(t.Context(), export.Range{From: since, Progress: func(r sink.Remaining) {
+					if !seen {
+						seen = true
+						close(marked)
+					}
+					w.Logf("backfill: %+v", r)
+				}})
+				w.Logf("backfill ended: %v %v, %d windows", err, s.Err(), s.Windows)
+			}()
+			<-marked
+			w.clock.Advance(time.Second)
+		}
+		w.export()
+		<-done
+		w.clock.Advance(72 * time.Hour)
+		w.export()
+		if _, ok := w.table()[key]; !ok {
+			t.Errorf("the row that the backfill was to fetch; windows: %v", w.query("select start_at, state, reads from %s order by 1 limit 4", k.own("windows")))
+		}
+	})
+}
+
+// mapperInto maps every metric into another table.
+func (w *world) mapperInto(table string) *schema.Mapper {
+	w.Helper()
+	mapping := schema.Mapping{Table: table, Key: []string{"call_id"}, TimeField: "started_at"}
+	for _, m := range w.report.Metrics {
+		if m.CopyOf != "" {
+			mapping.Drop = append(mapping.Drop, m.ID)
+			continue
+		}
+		kind, _ := schema.ParseType(m.Type)
+		mapping.Fields = append(mapping.Fields, schema.Field{ID: m.ID, Name: m.Name, Type: kind, Title: m.Title})
+	}
+	mapper, err := schema.Compile(mapping)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return mapper
+}
