@@ -316,9 +316,9 @@ func (s *span) readings(stretch window.Window) []sink.Reading {
 
 // partly says that a window has been read up to readTo, and that more of it follows.
 func (t *tally) partly(readTo time.Time) sink.Reading {
-	r := sink.Reading{Start: t.Window.Start, State: sink.StateRunning, Rows: t.rows, ReadAt: t.began}
+	r := sink.Reading{Start: t.Window.Start, State: sink.StateRunning, ReadAt: t.began}
 	if !t.Complete() && t.unstable == "" && readTo.After(t.ReadTo) {
-		r.ReadTo = readTo
+		r.ReadTo, r.Rows = readTo, t.rows
 	}
 	return r
 }
