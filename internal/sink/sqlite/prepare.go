@@ -194,7 +194,7 @@ func voidLeases(ctx context.Context, tx *sql.Tx, dataset string) error {
 // resetTable makes the windows of every dataset of the table as if they had never been read.
 func resetTable(ctx context.Context, tx *sql.Tx, table string) error {
 	var datasets []string
-	rows, err := tx.QueryContext(ctx, statement("datasets_of_table"), sql.Named("table", table))
+	rows, err := tx.QueryContext(ctx, statement("datasets_of_table"), sql.Named("table", table)) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
 		var dataset string
 		err := rows.Scan(&dataset)
