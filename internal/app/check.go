@@ -51,14 +51,15 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	for _, e := range a.exporters {
 		text, err := a.checkReport(ctx, e.Dataset)
 		note("report "+e.Dataset.Name, text, err)
-		if unauthorized(err) {
-			break // the key is the same for every report
+		if failsAll(err) {
+			break
 		}
 	}
 	return errors.Join(wrong...)
 }
 
-func unauthorized(err error) bool {
+// failsAll reports whether every report would fail for the same reason: host and key are the same for all.
+func failsAll(err error) bool {
 	var request *source.Error
 	return errors.As(err, &request) && (request.Class == source.Unauthorized || request.Class == source.Unreachable)
 }

@@ -29,9 +29,10 @@ type fit struct {
 // fitSpan says how many of the adjacent candidates are expected to hold maxRows rows, counted from the first,
 // or from the last when backwards: at least one. A window that was read before holds what it held. One that
 // was not is expected to hold what the same hours of another week held; where that is not known, as much as
-// the busiest window at the same time of a day nearby, or the busiest one nearby at all.
+// the busiest window at the same time of a day nearby, or the busiest one nearby at all. A window that failed
+// aloneAfter times makes a span of its own.
 func fitSpan(candidates, near []sink.Entry, maxRows int, backwards bool) fit {
-	known := learn(near)
+	known := densityOf(near)
 	room := float64(maxRows) * fill
 	longest := growth * known.length
 	f := fit{}
@@ -67,7 +68,7 @@ type density struct {
 	byStart map[int64]float64 // the rate of each window, by its start in Unix seconds
 }
 
-func learn(near []sink.Entry) density {
+func densityOf(near []sink.Entry) density {
 	d := density{byTime: make(map[int64]float64, len(near)), byStart: make(map[int64]float64, len(near))}
 	for _, e := range near {
 		length := e.Window.Duration()

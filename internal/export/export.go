@@ -76,7 +76,8 @@ type Dataset struct {
 	Kind       sink.Kind
 	ConfigHash string
 	Mapper     Mapper
-	// Query is what is asked of the API; a span fills in Range, MaxRows and Uncertain.
+	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable
+	// and Prove.
 	Query source.Query
 	Grid  window.Grid
 	// Since is where the first window begins.
@@ -150,17 +151,13 @@ type Event struct {
 // Summary is what a pass did.
 type Summary struct {
 	Dataset  string
-	Kind     sink.RunKind
 	Took     time.Duration
-	Planned  int // windows that were new to the ledger
-	Changes  []string
 	Spans    int
 	Windows  int
 	Requests int
 	RowsRead int
 	Rejected int
 	Replaced int // NUL characters that became U+FFFD
-	Waited   time.Duration
 	Counts   sink.Counts
 	// Failed are the spans that were not read, or not stably, with why.
 	Failed []SpanError

@@ -45,7 +45,7 @@ func (w *world) try(e *export.Exporter) {
 	}
 }
 
-// A server that fills its first page and caps the later ones, always or now and then.
+// A server may fill its first page and cap the later ones, always or now and then.
 func TestPagesThatAreCappedLater(t *testing.T) {
 	later := func(r simulator.Request) bool { return r.Skip > 0 }
 	for name, c := range map[string]struct {
@@ -66,9 +66,9 @@ func TestPagesThatAreCappedLater(t *testing.T) {
 	}
 }
 
-// A late row within the overlap, across a window's bound, without re-reads. The control is one inside a window.
+// A late row within the overlap is read without a re-read, also where a window's bound lies in between.
 func TestOverlapAcrossABound(t *testing.T) {
-	for _, at := range []time.Duration{33 * time.Minute, 0} { // after the bound: control, and the bound
+	for _, at := range []time.Duration{33 * time.Minute, 0} { // after the bound; at it
 		t.Run(at.String(), func(t *testing.T) {
 			since := start.Add(-3 * time.Hour)
 			w := newWorld(t, kinds()[0], calls(300), since, func(d *export.Dataset) { d.Overlap, d.Reread = 10*time.Minute, nil })
@@ -79,7 +79,7 @@ func TestOverlapAcrossABound(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.clock.Advance(2 * time.Minute)
-			w.export() // reads back 10 minutes, were the overlap kept
+			w.export() // reads back 10 minutes
 			w.clock.Advance(72 * time.Hour)
 			w.export()
 			if _, ok := w.table()[key]; !ok {
@@ -89,7 +89,7 @@ func TestOverlapAcrossABound(t *testing.T) {
 	}
 }
 
-// The clock is 30 days ahead for one pass.
+// What was read while the clock was 30 days ahead is read again when it is right.
 func TestClockSetAhead(t *testing.T) {
 	t.Parallel()
 	since := start.Add(-3 * time.Hour)
@@ -106,7 +106,7 @@ func TestClockSetAhead(t *testing.T) {
 	w.mustNotLose(since, start.AddDate(0, 0, 24))
 }
 
-// The clock is set back during a pass.
+// A clock that is set back during a pass makes no window due again and again.
 func TestClockSetBack(t *testing.T) {
 	since := start.Add(-3 * time.Hour)
 	w := newWorld(t, kinds()[0], calls(300), since, nil)
@@ -127,7 +127,8 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// The table is renamed in a rolling deployment: the old replica makes one more pass after the new one began.
+// The table is renamed in a rolling deployment, and the old replica makes one more pass after the new one began:
+// the new table gets all rows.
 func TestRenamedTableBesideAnOldReplica(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
@@ -165,7 +166,8 @@ func TestRenamedTableBesideAnOldReplica(t *testing.T) {
 	})
 }
 
-// Reread is lengthened in a rolling deployment: the old replica settles windows by the old list.
+// Reread is lengthened in a rolling deployment, while the old replica settles windows by the old list: they are read
+// again by the new one.
 func TestLongerRereadBesideAnOldReplica(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
@@ -201,7 +203,7 @@ func TestLongerRereadBesideAnOldReplica(t *testing.T) {
 	})
 }
 
-// Two datasets write one table, which is dropped.
+// Two datasets write one table: when it was dropped, the rows of both come again.
 func TestTwoDatasetsOfADroppedTable(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
@@ -227,7 +229,7 @@ func TestTwoDatasetsOfADroppedTable(t *testing.T) {
 	})
 }
 
-// A reject of a later window of a span is forgotten when the span's first window is read again.
+// Rejects of a span stay when only one of its windows is read again.
 func TestRejectsAreNotForgotten(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
@@ -261,7 +263,7 @@ func TestRejectsAreNotForgotten(t *testing.T) {
 	})
 }
 
-// A backfill from the middle of a window of the old size.
+// A backfill from the middle of a window of an older, larger grid reads that window, too.
 func TestBackfillFromWithinALargerWindow(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
@@ -286,7 +288,7 @@ func TestBackfillFromWithinALargerWindow(t *testing.T) {
 	})
 }
 
-// An hour that the server cannot answer keeps the hours around it from being read.
+// An hour that the server cannot answer does not keep the hours around it from being read.
 func TestPoisonedHour(t *testing.T) {
 	t.Parallel()
 	since := start.AddDate(0, 0, -10).Truncate(24 * time.Hour)
@@ -306,7 +308,7 @@ func TestPoisonedHour(t *testing.T) {
 	w.mustNotLose(since, start)
 }
 
-// A reading of the tail only takes a backfill's mark as done.
+// A window whose tail is being read when a backfill marks it is read whole after that.
 func TestTailDoesNotTakeABackfillsMark(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()

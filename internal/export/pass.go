@@ -72,7 +72,7 @@ type passage struct {
 func (e *Exporter) passage(pass Pass, now time.Time) *passage {
 	return &passage{
 		Exporter: e, Pass: pass, now: now, edge: now.Add(-e.Dataset.Delay).Truncate(time.Second),
-		summary: Summary{Dataset: e.Dataset.Name, Kind: pass.Kind},
+		summary: Summary{Dataset: e.Dataset.Name},
 	}
 }
 
@@ -89,7 +89,6 @@ func (p *passage) prepare(ctx context.Context) error {
 		return err
 	}
 	p.prepared = true
-	p.summary.Changes = done.Changes
 	if done.ConfigChanged {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again", "dataset", d.Name)
 	}
@@ -108,11 +107,9 @@ func (p *passage) plan(ctx context.Context) error {
 	if within.Empty() {
 		return nil
 	}
-	planned, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut)
-	if err != nil {
+	if _, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut); err != nil {
 		return fmt.Errorf("plan windows: %w", err)
 	}
-	p.summary.Planned = planned
 	return nil
 }
 

@@ -89,8 +89,8 @@ func (s *span) rest() window.Window {
 // read reads a stretch of the span and hands it on as one batch; or in halves, and halves of these, when it
 // holds too many rows, is too heavy for the server, or does not hold still.
 func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
-	// Where the clock is set back the reading still began with the pass: what is marked as due in the past is
-	// marked again.
+	// Where the clock was set back meanwhile the reading began with the pass at the earliest: one that is older
+	// than the mark that it answers would leave the window due, again and again.
 	began := s.Exporter.now()
 	if began.Before(s.now) {
 		began = s.now
@@ -143,8 +143,8 @@ func (s *span) query(stretch window.Window) source.Query {
 	return q
 }
 
-// learn learns how large a page the server sends, and whether its short pages are the last ones: a server that
-// is seen to send more behind one is never trusted again.
+// learn keeps how large a page the server sends, and whether its short pages are the last ones. A server that was
+// seen to send more behind one is not trusted again as long as the process lives.
 func (s *span) learn(reading source.Reading) {
 	e := s.Exporter
 	for i, first := range reading.Pages {
@@ -162,9 +162,9 @@ func (s *span) learn(reading source.Reading) {
 	}
 }
 
-// lead is how much earlier than a stretch its reading begins. At the live edge that is the overlap, which does
-// not end at a window's bound. Rows that cannot be told apart by key, nor put into their window by time,
-// would be there twice: for them there is none.
+// lead is how much earlier than a stretch its reading begins. From the start of the window that is still open it
+// is the overlap, which does not end at a window's bound. Rows that cannot be told apart by key, nor put into
+// their window by time, would be there twice: for them there is none.
 func (s *span) lead(stretch window.Window) time.Duration {
 	table := s.Dataset.Mapper.Table()
 	first := s.tallies[0].Entry
@@ -328,7 +328,7 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 	r := sink.Reading{Start: t.Window.Start, Rows: t.rows, ReadAt: t.began, ReadTo: readTo}
 	tailOnly := t.from.After(t.Window.Start)
 	if tailOnly {
-		r.ReadAt = s.now // what a backfill asked for since then is not done by that
+		r.ReadAt = s.now // a backfill that marked the window since then wants all of it: its mark stands
 	}
 	if t.unstable != "" {
 		r.State, r.Error, r.ReadTo = sink.StateUnstable, t.unstable, time.Time{}

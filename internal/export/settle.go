@@ -75,7 +75,6 @@ func (p *passage) sum(e Event) {
 	s.Requests += e.Requests
 	s.Rejected += e.Rejected
 	s.Replaced += e.Replaced
-	s.Waited += e.Waited
 	s.Counts.Inserted += e.Counts.Inserted
 	s.Counts.Updated += e.Counts.Updated
 	s.Counts.Unchanged += e.Counts.Unchanged

@@ -14,9 +14,9 @@ import (
 //   - The next page begins where the rows received end, not where the limit would put it.
 //   - Pages overlap by one row. When the seam does not match, rows moved while they were read.
 //   - A page that repeats the one before (the server ignores skip) is never taken for rows.
-//   - A short page is the last one only once the server has filled a page in the same reading, and with more
-//     text than the short one has: else it may be that the server caps its pages, by rows or by size. Then only
-//     a page without a new row is the last one.
+//   - A short page is the last one only once the server has filled a page in the same reading, when it has
+//     clearly less text than the longest page, and without Query.Prove: else it may be that the server caps its
+//     pages, by rows or by size. Then only a page without a new row is the last one.
 //
 // Errors: *TooManyRowsError, *TornError, *Error, or the cause of ctx. With an error the Reading holds the
 // counts but no rows.

@@ -30,7 +30,7 @@ type Query struct {
 	// Torn. For a stretch of time that never held still.
 	Unstable bool
 	// Prove takes no short page for the last one, even after a full one: it asks on until a page brings nothing
-	// new. For a server that is not trusted yet to fill its pages.
+	// new, at the cost of a request. For a server that is not trusted yet to fill its pages.
 	Prove bool
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
@@ -57,7 +57,7 @@ type Reading struct {
 	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.
 	Waited time.Duration
 	// Short says that a short page was not the last one, though the server had filled one before: its short
-	// pages prove nothing. Only with Query.Prove.
+	// pages prove nothing. It is seen where the reading asks on behind a short page: see Query.Prove, Client.Rows.
 	Short bool
 	// Torn says that the pages did not fit together: rows may be missing or there twice. Only with
 	// Query.Unstable.
