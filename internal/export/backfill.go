@@ -63,7 +63,7 @@ func (p *passage) backfill(ctx context.Context, r Range) error {
 		Dataset: p.Dataset.Name, Range: within, OpenEnded: r.To.IsZero(), Restart: r.Restart, Now: p.now,
 	})
 	if err != nil {
-		return fmt.Errorf("begin backfill: %w", err)
+		return err
 	}
 	p.run, p.Within, p.ReadBefore = run, run.Range, run.StartedAt
 	if goesOn {

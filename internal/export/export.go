@@ -52,7 +52,7 @@ type Backfills interface {
 	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
 }
 
-// Warehouse is all that an export asks of a warehouse.
+// Warehouse is all that an export asks of a warehouse. Its errors say what it was doing.
 type Warehouse interface {
 	Ledger
 	Leases

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -185,7 +186,11 @@ func TestLongerRereadBesideAnOldReplica(t *testing.T) {
 			}
 		}
 		w.try(old)
-		for range 3 { // both live on for a while
+		old.Observe = nil
+		if _, err := old.Export(t.Context(), passOnce()); !errors.Is(err, sink.ErrSuperseded) {
+			t.Errorf("the old replica, which lost its lease to the new one's config, goes on with its own (%v)", err)
+		}
+		for range 3 {
 			w.clock.Advance(20 * time.Minute)
 			w.try(next)
 		}

@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -107,10 +106,8 @@ func (p *passage) plan(ctx context.Context) error {
 	if within.Empty() {
 		return nil
 	}
-	if _, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut); err != nil {
-		return fmt.Errorf("plan windows: %w", err)
-	}
-	return nil
+	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut)
+	return err
 }
 
 // exportDue reads what is due, span by span, and settles each (commits it, or says why not) while the next
@@ -145,11 +142,8 @@ func (p *passage) exportDue(ctx context.Context) error {
 func (p *passage) readDue(ctx context.Context, outcomes chan<- outcome) error {
 	for ctx.Err() == nil && !p.stopped() {
 		lease, ok, err := p.claim(ctx)
-		if err != nil {
-			return fmt.Errorf("claim windows: %w", err)
-		}
-		if !ok {
-			return nil
+		if err != nil || !ok {
+			return err
 		}
 		p.readSpan(ctx, lease, outcomes)
 	}
@@ -203,7 +197,7 @@ func (p *passage) beginRun(ctx context.Context) error {
 	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.now}
 	id, err := p.Warehouse.BeginRun(ctx, p.run)
 	if err != nil {
-		return fmt.Errorf("begin run: %w", err)
+		return err
 	}
 	p.run.ID = id
 	return nil
@@ -221,7 +215,7 @@ func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summa
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if ended := p.Warehouse.EndRun(writing, p.run); ended != nil {
-		err = errors.Join(err, fmt.Errorf("end run: %w", ended))
+		err = errors.Join(err, ended)
 	}
 	return p.summary, err
 }

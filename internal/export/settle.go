@@ -52,7 +52,11 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.batch.Lease = o.held.remaining()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	if err != nil {
-		p.prepared = false // the table may have been altered under our feet: look again next time
+		// The table may have been altered under our feet: look again next time. Not so when the lease is lost: that
+		// may be to a newer config, from which an older one must not take the dataset back.
+		if !errors.Is(err, sink.ErrLeaseLost) {
+			p.prepared = false
+		}
 		return err
 	}
 	o.held.finish(o.batch.Readings)
