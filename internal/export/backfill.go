@@ -31,9 +31,6 @@ func (e *RangeError) Error() string {
 	return fmt.Sprintf("nothing to backfill: from %s is not before %s", e.From.Format(time.RFC3339), e.To.Format(time.RFC3339))
 }
 
-// waitForOthers is how long a pass waits before it looks again at windows that another replica is working on.
-const waitForOthers = time.Second
-
 // Backfill reads every window of a range, read before or not, and works until none is left. One that was
 // interrupted goes on with what is left when it is called again with the same range. It shares the work with
 // any replica that runs beside it. The error is as that of Export.
@@ -127,7 +124,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 			return p.unread(left)
 		}
 		// Another replica works on the rest, or gave it back or lost it since exportDue looked.
-		if err := p.wait(ctx, waitForOthers); err != nil {
+		if err := p.waitForOthers(ctx); err != nil {
 			return err
 		}
 		p.now = p.Exporter.now()
@@ -172,7 +169,7 @@ func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 			p.Logger.Info("waiting for windows that another process holds, or held when it was killed",
 				"dataset", p.Dataset.Name, "at_most", (2 * e.LeaseTTL).String())
 		}
-		if err = p.wait(ctx, waitForOthers); err == nil {
+		if err = p.waitForOthers(ctx); err == nil {
 			err = p.exportDue(ctx)
 		}
 	}
@@ -192,9 +189,10 @@ func (p *passage) othersAtWork(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// wait returns early, and without an error, when the pass is to stop.
-func (p *passage) wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+// waitForOthers waits before another look at windows that another replica is working on. It returns early, and
+// without an error, when the pass is to stop.
+func (p *passage) waitForOthers(ctx context.Context) error {
+	timer := time.NewTimer(min(time.Second, p.LeaseTTL/3))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -75,7 +75,7 @@ func TestWarehouseEqualsTruth(t *testing.T) {
 			t.Parallel()
 			onEach(t, func(t *testing.T, k kind) {
 				since := start.Add(-14 * time.Hour)
-				w := newWorld(t, k, calls(180), since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 120 })
+				w := newWorld(t, k, calls(120), since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 120 })
 				w.clock.Advance(100 * time.Hour) // what began before start is not restated any more
 				c.script(w.sim)
 				for range c.passes {

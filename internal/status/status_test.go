@@ -1,0 +1,122 @@
+package status_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/status"
+)
+
+var now = time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
+
+// ledger answers with what a test gives it.
+type ledger struct {
+	all []sink.DatasetStatus
+	err error
+}
+
+func (l *ledger) Status(context.Context, time.Time) ([]sink.DatasetStatus, error) {
+	return l.all, l.err
+}
+
+func serve(t *testing.T, l *ledger) func(path string) (int, string) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	metrics := status.NewMetrics(registry)
+	metrics.Committed(status.Commit{Dataset: "calls", Windows: 3, Requests: 4, Rejected: 1, Counts: sink.Counts{Inserted: 70, Unchanged: 9}})
+	metrics.Passed("calls", "done", 2*time.Second)
+	server := httptest.NewServer(status.New(status.Options{
+		Warehouse: l, Registry: registry, Clock: func() time.Time { return now }, Version: "v1",
+		Next: func(string) time.Time { return now.Add(5 * time.Minute) },
+	}))
+	t.Cleanup(server.Close)
+	return func(path string) (int, string) {
+		response, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+}
+
+func healthy() *ledger {
+	return &ledger{all: []sink.DatasetStatus{
+		{
+			Name: "calls", Kind: sink.KindReport, Table: "calls", Through: now.Add(-time.Hour), Rows: 79, Windows: 5, Due: 2, Failed: 1, Rejects: 1,
+			Error:   `<script>alert("x")</script>`,
+			LastRun: sink.Run{ID: 1, Kind: sink.RunScheduled, StartedAt: now.Add(-time.Minute)},
+		},
+		{Name: "new", Kind: sink.KindReport, Table: "new"},
+	}}
+}
+
+func TestJSON(t *testing.T) {
+	code, body := serve(t, healthy())("/api/status")
+	var report status.Report
+	if err := json.Unmarshal([]byte(body), &report); err != nil || code != http.StatusOK {
+		t.Fatalf("%d %s: %v", code, body, err)
+	}
+	calls, fresh := report.Datasets[0], report.Datasets[1]
+	if *calls.LagSeconds != 3600 || calls.Due != 2 || calls.Failing != 1 || calls.LastRun.Outcome != "running" || !calls.NextRun.Equal(now.Add(5*time.Minute)) {
+		t.Errorf("got %s", body)
+	}
+	if fresh.Through != nil || fresh.LagSeconds != nil || fresh.LastRun != nil {
+		t.Errorf("what is not known was told: %+v", fresh)
+	}
+}
+
+func TestPageEscapesWhatTheAPISaid(t *testing.T) {
+	code, body := serve(t, healthy())("/")
+	if code != http.StatusOK || !strings.Contains(body, "2024-05-06 11:00:00") || !strings.Contains(body, "nothing yet") {
+		t.Errorf("%d %s", code, body)
+	}
+	if strings.Contains(body, "<script>") {
+		t.Error("an error's text became a script")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	_, body := serve(t, healthy())("/metrics")
+	for _, line := range []string{
+		`exporter_rows_total{dataset="calls",result="inserted"} 70`,
+		`exporter_windows_total{dataset="calls"} 3`,
+		`exporter_passes_total{dataset="calls",outcome="done"} 1`,
+		`exporter_lag_seconds{dataset="calls"} 3600`,
+		`exporter_failing_windows{dataset="calls"} 1`,
+		`exporter_warehouse_up 1`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no %s in\n%s", line, body)
+		}
+	}
+	if strings.Contains(body, `exporter_lag_seconds{dataset="new"}`) {
+		t.Error("a dataset that has no through has a lag")
+	}
+}
+
+func TestWarehouseThatDoesNotAnswer(t *testing.T) {
+	get := serve(t, &ledger{err: errors.New("connection refused")})
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/api/status": 503, "/": 503, "/metrics": 200, "/else": 404} {
+		if code, body := get(path); code != want {
+			t.Errorf("%s: %d %s, want %d", path, code, body, want)
+		}
+	}
+	if _, body := get("/metrics"); !strings.Contains(body, "exporter_warehouse_up 0\n") {
+		t.Error("the warehouse counts as up")
+	}
+}
