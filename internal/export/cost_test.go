@@ -21,7 +21,7 @@ func TestRequestsOfAQuietYear(t *testing.T) {
 	rows, asked := len(w.table()), w.sim.Stats().Requests
 	w.mustEqualTruth(since, w.edge())
 	t.Logf("%d rows in %d requests", rows, asked)
-	if rows < 9000/scale || asked >= 100 {
+	if rows < 8000/scale || asked >= 100 {
 		t.Errorf("%d rows cost %d requests; a year of 10,000 rows must cost under 100", rows, asked)
 	}
 }

@@ -4,4 +4,4 @@ package export_test
 
 // scale is by how much the largest tests are made smaller: the race detector makes them ten times as slow, and
 // what they count does not depend on the size.
-const scale = 20
+const scale = 10

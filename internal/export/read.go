@@ -157,7 +157,7 @@ func (s *span) learn(reading source.Reading) {
 	switch {
 	case reading.Short:
 		e.proofs = math.MinInt
-	case len(reading.Pages) > 1:
+	case reading.Proved:
 		e.proofs++
 	}
 }

@@ -52,9 +52,10 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.batch.Lease = o.held.remaining()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	if err != nil {
-		// The table may have been altered under our feet: look again next time. Not so when the lease is lost: that
-		// may be to a newer config, from which an older one must not take the dataset back.
-		if !errors.Is(err, sink.ErrLeaseLost) {
+		// The table may have been altered under our feet: look again next time. Not so when the lease is lost, which
+		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
+		var unavailable *sink.UnavailableError
+		if !errors.Is(err, sink.ErrLeaseLost) && !errors.As(err, &unavailable) {
 			p.prepared = false
 		}
 		return err

@@ -193,8 +193,10 @@ func (r *reader) torn(ctx context.Context, rows []string, skip int) error {
 
 // move advances by the rows received, whatever was asked for.
 func (r *reader) move(skip int, rows []string, overlaps bool) {
-	if r.short && (len(rows) > 1 || len(rows) == 1 && !overlaps) {
+	if news := len(rows) > 1 || len(rows) == 1 && !overlaps; r.short && news {
 		r.reading.Short = true
+	} else if r.short {
+		r.reading.Proved = true
 	}
 	r.short = r.largest >= r.query.PageSize && len(rows) < r.query.PageSize
 	r.at = skip + len(rows)

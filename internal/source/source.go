@@ -59,6 +59,8 @@ type Reading struct {
 	// Short says that a short page was not the last one, though the server had filled one before: its short
 	// pages prove nothing. It is seen where the reading asks on behind a short page: see Query.Prove, Client.Rows.
 	Short bool
+	// Proved says that nothing was found behind a short page.
+	Proved bool
 	// Torn says that the pages did not fit together: rows may be missing or there twice. Only with
 	// Query.Unstable.
 	Torn bool
