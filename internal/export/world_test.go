@@ -219,7 +219,13 @@ func (w *world) dataset(since time.Time) export.Dataset {
 // export makes a pass that must succeed.
 func (w *world) export() export.Summary {
 	w.Helper()
-	s, err := w.exporter.Export(w.Context(), export.Pass{Kind: sink.RunOnce})
+	return w.pass(passOnce())
+}
+
+// pass makes a pass of a kind that must succeed.
+func (w *world) pass(p export.Pass) export.Summary {
+	w.Helper()
+	s, err := w.exporter.Export(w.Context(), p)
 	if err != nil {
 		w.Fatalf("export: %v", err)
 	}
