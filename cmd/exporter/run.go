@@ -48,7 +48,7 @@ the same range it goes on with what is left. It may run beside a daemon.`,
 	flags.BoolVar(&f.newestFirst, "newest-first", false, "backfill the latest windows first")
 	flags.BoolVar(&f.restart, "restart", false, "begin the backfill anew, even if one of this range is unfinished")
 	flags.StringArrayVar(&f.reports, "report", nil, "only this dataset (may be given several times)")
-	flags.DurationVar(&f.lease, "lease", time.Minute, "how long the windows of a killed process stay unread")
+	flags.DurationVar(&f.lease, "lease", app.DefaultLeaseTTL, "how long the windows of a killed process stay unread")
 	return cmd
 }
 

@@ -40,6 +40,9 @@ type Options struct {
 	DrainTimeout time.Duration
 }
 
+// DefaultLeaseTTL is how long the windows of a killed process stay unread, unless Options say otherwise.
+const DefaultLeaseTTL = time.Minute
+
 // Warehouse is all that the program asks of a warehouse.
 type Warehouse interface {
 	export.Warehouse
@@ -91,7 +94,7 @@ func withDefaults(o Options) Options {
 		o.Clock = clockwork.NewRealClock()
 	}
 	if o.LeaseTTL == 0 {
-		o.LeaseTTL = time.Minute
+		o.LeaseTTL = DefaultLeaseTTL
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 25 * time.Second

@@ -61,7 +61,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 // failsAll reports whether every report would fail for the same reason: host and key are the same for all.
 func failsAll(err error) bool {
 	var request *source.Error
-	return errors.As(err, &request) && (request.Class == source.Unauthorized || request.Class == source.Unreachable)
+	return errors.As(err, &request) && request.FailsAll()
 }
 
 // checkReport asks for a page of a report and tries the mapping on it: of the last day, or of the last month

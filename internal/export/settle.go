@@ -123,7 +123,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 func fatal(err error) bool {
 	var request *source.Error
 	if errors.As(err, &request) {
-		return request.Class == source.Unauthorized || request.Class == source.Unreachable
+		return request.FailsAll()
 	}
 	var unavailable *sink.UnavailableError
 	return errors.As(err, &unavailable)

@@ -42,6 +42,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// FailsAll reports whether any other request would fail for the same reason: the key or the way to the API.
+func (e *Error) FailsAll() bool { return e.Class == Unauthorized || e.Class == Unreachable }
+
 // Temporary reports whether the same request may succeed later.
 func (e *Error) Temporary() bool {
 	switch e.Class {
