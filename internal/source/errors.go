@@ -45,15 +45,6 @@ func (e *Error) Unwrap() error { return e.Err }
 // FailsAll reports whether any other request would fail for the same reason: the key or the way to the API.
 func (e *Error) FailsAll() bool { return e.Class == Unauthorized || e.Class == Unreachable }
 
-// Temporary reports whether the same request may succeed later.
-func (e *Error) Temporary() bool {
-	switch e.Class {
-	case Unauthorized, Refused:
-		return false
-	}
-	return true
-}
-
 // TooManyRowsError says that a span holds more than Query.MaxRows rows: it is to be cut in time.
 type TooManyRowsError struct{ MaxRows int }
 
