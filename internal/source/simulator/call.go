@@ -12,9 +12,9 @@ import (
 type call struct {
 	field     *ast.Field
 	arguments map[string]any // coerced, without nulls
-	insight   bool
-	query     *query // of a report or an insight
-	err       error  // what is wrong with the arguments
+	insight   *insight       // nil: the rows are a report's
+	query     *query         // of a report or an insight
+	err       error          // what is wrong with the arguments
 }
 
 // call reads a field's arguments.
@@ -29,8 +29,9 @@ func (s *Simulator) call(field *ast.Field, variables map[string]any, now time.Ti
 	case "getReportData":
 		c.query, c.err = s.reportQuery(c.arguments, now)
 	case "getInsightData":
-		c.insight = true
-		c.query, c.err = s.insightQuery(c.arguments, now)
+		var shown insight
+		c.query, shown, c.err = s.insightQuery(c.arguments, now)
+		c.insight = &shown
 	}
 	return c
 }
@@ -86,8 +87,8 @@ func (x *exchange) rows(c *call) ([]json.RawMessage, error) {
 	}
 	x.sim.mu.RLock()
 	defer x.sim.mu.RUnlock()
-	if c.insight {
-		return c.query.stat()
+	if c.insight != nil {
+		return c.insight.rows(c.query, &x.sim.indexes)
 	}
 	return c.query.page(&x.sim.indexes), nil
 }

@@ -1,17 +1,6 @@
 package simulator
 
-import (
-	"encoding/json"
-	"fmt"
-	"time"
-)
-
-// The documented dashboard and its insights, the counts of inbound and of outbound calls.
-const (
-	DashboardID       = "64708408b289a50051bd6781"
-	InboundInsightID  = "6470840db289a50051bd67e6"
-	OutboundInsightID = "64708411b289a50051bd6802"
-)
+import "encoding/json"
 
 // samples are the documented payloads and what they are answered with.
 type samples struct {
@@ -62,55 +51,32 @@ func payload(field string, arguments map[string]any) string {
 	return field + " " + string(data)
 }
 
-// dashboard is the documented dashboard; null for any other id.
+// dashboard is the dashboard of that id; null for an unknown one.
 func (s *Simulator) dashboard(c *call) (json.RawMessage, error) {
-	if c.arguments["id"] != DashboardID {
+	id, _ := c.arguments["id"].(string)
+	s.mu.RLock()
+	definition, ok := s.dashboards[id]
+	s.mu.RUnlock()
+	if !ok {
 		return json.RawMessage("null"), nil
 	}
-	return project(nil, s.schema, c.field.SelectionSet, s.samples.dashboard)
+	return project(nil, s.schema, c.field.SelectionSet, definition)
 }
 
-// insightQuery asks for the calls that an insight counts.
-func (s *Simulator) insightQuery(coerced map[string]any, now time.Time) (*query, error) {
-	a, err := readArguments(coerced)
-	if err != nil {
-		return nil, err
-	}
-	directions := map[string]string{InboundInsightID: "in", OutboundInsightID: "out"}
-	counted, ok := directions[fmt.Sprint(a.InsightID)]
-	if !ok || fmt.Sprint(a.DashboardID) != DashboardID {
-		return nil, fmt.Errorf("dashboard %v with insight %v is not known", a.DashboardID, a.InsightID)
-	}
-	if a.TimeRange == "" {
-		a.TimeRange = "PAST_HOUR" // as the documented dashboard says of both
-	}
-	stream, err := s.stream(Calls().ID)
-	if err != nil {
-		return nil, err
-	}
-	a.Filters = append(a.Filters, filterInput{
-		MetricID: directionMetric, Type: "ATTRIBUTE", Operation: "in", Values: []any{counted},
-	})
-	return a.query(stream, now)
+// Dashboard is a dashboard's whole definition; nil for an unknown one.
+func (s *Simulator) Dashboard(id string) json.RawMessage {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.dashboards[id]
 }
 
-// stat is the only row of a STAT insight: the number of rows of the query, and of the same length of time
-// before.
-func (q *query) stat() ([]json.RawMessage, error) {
-	if q.skip > 0 || q.limit == 0 {
-		return nil, nil
+// SetDashboard has a dashboard be defined by a JSON object from now on; nil takes it away.
+func (s *Simulator) SetDashboard(id string, definition json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if definition == nil {
+		delete(s.dashboards, id)
+		return
 	}
-	before := *q
-	before.from, before.to = q.from-(q.to-q.from), q.from
-	row, err := json.Marshal(struct {
-		Value         int    `json:"value"`
-		Title         string `json:"title"`
-		PreviousValue int    `json:"previousValue"`
-	}{q.number(), "Answered", before.number()})
-	return []json.RawMessage{row}, err
-}
-
-func (q *query) number() (n int) {
-	q.all(func(*row) { n++ })
-	return n
+	s.dashboards[id] = compact(definition)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-//go:embed schema.graphql samples
+//go:embed schema.graphql samples dashboards
 var files embed.FS
 
 // Options shape a Simulator. The zero Options serve Reports by the wall clock and let everybody in.
@@ -45,8 +45,11 @@ type Simulator struct {
 	journal journal
 	indexes indexes
 
-	mu      sync.RWMutex // holds the overlays still while a page is made
-	streams map[string]*stream
+	insights map[string]insight
+
+	mu         sync.RWMutex // holds the overlays and dashboards still while a page is made
+	streams    map[string]*stream
+	dashboards map[string]json.RawMessage // by id
 }
 
 // New makes a simulator.
@@ -65,6 +68,11 @@ func New(options Options) *Simulator {
 		samples: loadSamples(),
 		journal: journal{keep: options.KeepRequests},
 		streams: make(map[string]*stream),
+	}
+	s.insights = insights()
+	s.dashboards = map[string]json.RawMessage{
+		DashboardID:      s.samples.dashboard,
+		FloorDashboardID: compact(mustRead("dashboards/floor.json")),
 	}
 	for _, report := range options.Reports {
 		s.streams[report.ID] = newStream(report, options.Seed)
