@@ -10,7 +10,10 @@ lint:
 	go tool -modfile=.ci/tools.mod golangci-lint run ./...
 ci:
 	bash .ci/run
-# The benchmarks print ratios worth comparing within one run only.
-.PHONY: bench
-bench:
+# Speed beside the limits of the machine, as docs/performance.md has it (BENCH="-rows 100000 -rounds 1" for a first look);
+# and the parts, each for itself. Ratios are worth comparing within one run only.
+.PHONY: bench microbench
+bench: build
+	go run ./internal/bench $(BENCH)
+microbench:
 	go test -run '^$$' -bench . -benchmem ./internal/...

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/sink/testdb/localpg"
 )
 
 // The environment that steers where a server comes from.
@@ -94,8 +96,10 @@ func (s *Server) find() {
 		}
 	}
 	if from != "container" {
-		if s.dsn, s.stop, machineErr = startOnMachine(); machineErr == nil {
-			s.from = "this machine's postgres"
+		var local *localpg.Server
+		if local, machineErr = localpg.Start("fsync=off", "synchronous_commit=off", "full_page_writes=off",
+			"max_connections=200", "shared_buffers=64MB"); machineErr == nil {
+			s.dsn, s.stop, s.from = local.DSN, local.Stop, "this machine's postgres"
 			return
 		}
 	}

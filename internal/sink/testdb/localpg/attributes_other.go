@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package testdb
+package localpg
 
 import "syscall"
 

@@ -1,4 +1,5 @@
-package testdb
+// Package localpg runs a Postgres of its own from the machine's binaries, for tests and benchmarks.
+package localpg
 
 import (
 	"bytes"
@@ -19,53 +20,69 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startOnMachine runs a Postgres of its own from the machine's binaries, in a directory that stop removes.
-func startOnMachine() (dsn string, stop func(), err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("machine: %w", err)
-		}
-	}()
+// startTimeout is how long a new server may take until it answers.
+const startTimeout = time.Minute
+
+// Server is a running Postgres of this process's own.
+type Server struct {
+	DSN       string // of a superuser with a password
+	Directory string // Stop removes it; the server's own is data in it
+	process   *process
+}
+
+// Stop ends the server at once and removes all that it kept.
+func (s *Server) Stop() { s.process.stop() }
+
+// Start runs a server in a new directory, with settings as in "fsync=off". It also ends when this process does.
+func Start(settings ...string) (*Server, error) {
+	s, err := start(settings)
+	if err != nil {
+		return nil, fmt.Errorf("machine: %w", err)
+	}
+	return s, nil
+}
+
+func start(settings []string) (s *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	account, err := unprivileged()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	// The port is free when it is picked; another process can still take it before Postgres does.
 	for range 3 {
-		if dsn, stop, err = run(bin, account); err == nil {
-			return dsn, stop, nil
+		if s, err = run(bin, account, settings); err == nil {
+			return s, nil
 		}
 	}
-	return "", nil, err
+	return nil, err
 }
 
-// run makes a server in a new directory and starts it. stop ends it and removes the directory.
-func run(bin string, account *syscall.Credential) (dsn string, stop func(), err error) {
+// run makes a server in a new directory and starts it.
+func run(bin string, account *syscall.Credential, settings []string) (*Server, error) {
 	// Short, and not below the test's own directory: a socket's path has at most 107 bytes.
 	dir, err := os.MkdirTemp("/tmp", "pg")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	password := rand.Text()
 	if err := initialise(bin, dir, password, account); err != nil {
 		_ = os.RemoveAll(dir)
-		return "", nil, err
+		return nil, err
 	}
-	p, err := launch(bin, dir, account)
+	p, err := launch(bin, dir, account, settings)
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return "", nil, err
+		return nil, err
 	}
-	dsn = fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
+	dsn := fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
 	if err := p.awaitReady(dsn); err != nil {
 		p.stop()
-		return "", nil, err
+		return nil, err
 	}
-	return dsn, p.stop, nil
+	return &Server{DSN: dsn, Directory: dir, process: p}, nil
 }
 
 // binaries is the directory that holds initdb and postgres: PATH's, else the newest that Debian installed.
@@ -142,16 +159,18 @@ type process struct {
 // that is killed.
 const keeper = `trap : QUIT; "$@" & wait $!; kill -QUIT $! && wait $!; rm -rf "$0"`
 
-func launch(bin, dir string, account *syscall.Credential) (*process, error) {
+func launch(bin, dir string, account *syscall.Credential, settings []string) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{port: port, exited: make(chan struct{})}
-	p.command = exec.Command("sh", "-c", keeper, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
-		"-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=200", "-c", "shared_buffers=64MB")
+	arguments := []string{"-c", keeper, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
+		"-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1"}
+	for _, setting := range settings {
+		arguments = append(arguments, "-c", setting)
+	}
+	p.command = exec.Command("sh", arguments...)
 	p.command.Dir, p.command.SysProcAttr = dir, attributes(account)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 
