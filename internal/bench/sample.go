@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -57,15 +58,42 @@ func (w *workshop) walPosition(ctx context.Context) (at int64, err error) {
 
 // program runs another program and says what it cost.
 func program(command *exec.Cmd) (sample, error) {
-	if out, err := command.CombinedOutput(); err != nil {
-		return sample{}, fmt.Errorf("%s: %w\n%s", command.Path, err, out)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		return sample{}, err
 	}
-	state := command.ProcessState
-	s := sample{client: state.UserTime() + state.SystemTime()}
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		s.peak = usage.Maxrss << 10
+	ended, peak := make(chan struct{}), make(chan int64)
+	go func() { peak <- watchMemory(command.Process.Pid, ended) }()
+	err := command.Wait()
+	close(ended)
+	s := sample{peak: <-peak, client: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w\n%s", command.Path, err, out.Bytes())
 	}
 	return s, nil
+}
+
+// watchMemory is the most memory that a process has had until it ended; 0 where there is no /proc. What the system says
+// of an ended process counts this one's memory too, which it began with.
+func watchMemory(pid int, ended <-chan struct{}) (peak int64) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		for line := range strings.Lines(string(status)) {
+			if size, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				var kilobytes int64
+				_, _ = fmt.Sscan(size, &kilobytes)
+				peak = kilobytes << 10
+			}
+		}
+		select {
+		case <-ended:
+			return peak
+		case <-tick.C:
+		}
+	}
 }
 
 // ownCPU is what this process has cost so far.

@@ -156,6 +156,8 @@ func same(t schema.Type, raw []byte, v schema.Value) (bool, error) {
 		return raw == nil && v.IsNull(), nil
 	case t == schema.Text:
 		return string(raw) == v.Str(), nil
+	case len(raw) == 8 && (t == schema.Timestamptz || t == schema.Timestamp):
+		return int64(binary.BigEndian.Uint64(raw))+epochDays*microsPerDay == v.Micros(), nil
 	}
 	is, err := decodeValue(t, raw)
 	return is == v, err

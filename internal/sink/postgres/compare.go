@@ -44,12 +44,12 @@ func (a *arranged) compare(ctx context.Context, conn *pgconn.PgConn) error {
 // compareByKey looks up the rows that have not been seen, by their keys.
 func (a *arranged) compareByKey(ctx context.Context, conn *pgconn.PgConn) error {
 	var parameters []parameter
-	for _, k := range a.KeyIndexes() {
+	for _, k := range a.key {
 		t := a.Columns[k].Type
 		var values []schema.Value
-		for i, row := range a.rows {
+		for i := range a.rows {
 			if a.verdicts[i] == unseen {
-				values = append(values, row.Values[k])
+				values = append(values, a.rows[i].Values[k])
 			}
 		}
 		if len(values) == 0 {
@@ -79,13 +79,12 @@ func (a *arranged) read(ctx context.Context, conn *pgconn.PgConn, query string, 
 		formats = nil
 	}
 	result := conn.ExecParams(ctx, query, values, oids, formats, []int16{binaryFormat})
-	key, compared := a.KeyIndexes(), a.compared()
-	var buf [64]byte
+	compared := a.compared()
 	more := result.NextRow()
 	failure := a.checkTypes(result.FieldDescriptions())
 	for ; more && failure == nil; more = result.NextRow() {
 		found++
-		failure = a.judge(key, compared, result.Values(), buf[:0])
+		failure = a.judge(compared, result.Values())
 	}
 	if _, err := result.Close(); err != nil {
 		return 0, err
@@ -94,30 +93,31 @@ func (a *arranged) read(ctx context.Context, conn *pgconn.PgConn, query string, 
 }
 
 // judge compares a row that the table has with the batch's version of it, if there is one.
-func (a *arranged) judge(key []int, compared []schema.Column, fields [][]byte, buf []byte) error {
-	place, ok, err := a.place(key, fields, buf)
+func (a *arranged) judge(compared []schema.Column, fields [][]byte) error {
+	place, ok, err := a.seek(fields)
 	if err != nil || !ok {
 		return err
 	}
-	row := a.rows[place]
-	a.verdicts[place] = unchanged
-	for i, c := range compared {
+	row := &a.rows[place]
+	for i := range compared {
 		v := row.Extra
 		if i < len(row.Values) {
 			v = row.Values[i]
 		}
-		is, err := same(c.Type, fields[i], v)
+		is, err := same(compared[i].Type, fields[i], v)
 		if err != nil {
-			return fmt.Errorf("read column %s of %s: %w", c.Name, a.name(), err)
+			return fmt.Errorf("read column %s of %s: %w", compared[i].Name, a.name(), err)
 		}
 		if !is {
-			a.verdicts[place] = changed
+			a.decide(place, changed)
 			return nil
 		}
 	}
 	if deleted := fields[len(compared)]; deleted[0] != 0 {
-		a.verdicts[place] = changed
+		a.decide(place, changed)
+		return nil
 	}
+	a.decide(place, unchanged)
 	return nil
 }
 

@@ -19,7 +19,7 @@ import (
 // statement: were new and changed rows written one after the other, two commits could wait for each other.
 func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Counts, error) {
 	a.exportedAt = at
-	clear(a.verdicts) // of an earlier attempt
+	a.forget() // an earlier attempt
 	conn := tx.Conn().PgConn()
 	if len(a.Key) == 0 {
 		return a.appendAll(ctx, conn)
@@ -149,8 +149,8 @@ func (a *arranged) appendRow(buf []byte, place int, staged bool) []byte {
 		columns++
 	}
 	buf = binary.BigEndian.AppendUint16(buf, uint16(columns))
-	for i, v := range row.Values {
-		buf = appendField(buf, a.Columns[i].Type, v)
+	for i := range row.Values {
+		buf = appendField(buf, a.Columns[i].Type, row.Values[i])
 	}
 	buf = appendField(buf, schema.Timestamptz, schema.TimeValue(row.WindowStart))
 	buf = appendField(buf, schema.Timestamptz, schema.TimeValue(a.exportedAt))
