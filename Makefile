@@ -17,3 +17,11 @@ bench: build
 	go run ./internal/bench $(BENCH)
 microbench:
 	go test -run '^$$' -bench . -benchmem ./internal/...
+# The long form of the tests that nothing is lost: their figures at the end. They take tests whose names begin so.
+.PHONY: reliability fuzz
+RELIABILITY = ^Test(Reliability|Kill|Network|Soak)
+reliability:
+	bash .ci/reliability '$(RELIABILITY)'
+# A minute for each fuzz target.
+fuzz:
+	bash .ci/fuzz 1m
