@@ -3,17 +3,16 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/netfault"
 	"samespace-exporter/internal/source/simulator"
 )
 
@@ -141,67 +140,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	s.mustBeWhole()
 }
 
-// door stands before Postgres: shut, it ends each connection; open, it lets them through.
-type door struct {
-	dsn  string
-	open atomic.Bool
-}
-
-func newDoor(t *testing.T, dsn string) *door {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := u.Host
-	u.Host = listener.Addr().String()
-	d := &door{dsn: u.String()}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { d.serve(client, target) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		serving.Wait()
-	})
-	return d
-}
-
-func (d *door) serve(client net.Conn, target string) {
-	defer client.Close()
-	if !d.open.Load() {
-		return
-	}
-	backend, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer backend.Close()
-	var back sync.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(client, backend)
-		_ = client.Close()
-	})
-	_, _ = io.Copy(backend, client)
-	_ = backend.Close()
-	back.Wait()
-}
-
 func TestDaemonStartsBeforePostgres(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	d := newDoor(t, server.Database(t))
-	s.dsn = d.dsn
+	way, dsn := netfault.Before(t, server.Database(t))
+	way.Set(netfault.Cut())
+	s.dsn = dsn
 	s.configure()
 	p := s.start(nil, "run")
 	page := p.page()
@@ -212,7 +156,7 @@ func TestDaemonStartsBeforePostgres(t *testing.T) {
 	if status, body := get(t, page+"readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d: %s", status, body)
 	}
-	d.open.Store(true)
+	way.Set(netfault.Pass())
 	p.await("warehouse is back")
 	p.await("pass done")
 	if status, body := get(t, page+"readyz"); status != http.StatusOK {

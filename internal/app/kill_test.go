@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +18,7 @@ import (
 	"samespace-exporter/internal/app"
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/netfault"
 	"samespace-exporter/internal/sink/testdb"
 	"samespace-exporter/internal/source/simulator"
 )
@@ -236,17 +234,21 @@ func TestKillAtMessagesToPostgres(t *testing.T) {
 	for message, goOn := 1, true; goOn && !t.Failed(); message += stride {
 		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
 			c := newClinic(t, server.Database(t), "samespace.calls")
-			p := newProxy(t, c.dsn)
+			p, through := netfault.Before(t, c.dsn)
+			p.Set(netfault.BlackHole()) // until it is known whom to kill
 			direct, err := os.ReadFile(c.config)
 			if err != nil {
 				t.Fatal(err)
 			}
-			through := strings.ReplaceAll(string(direct), c.dsn, p.dsn)
-			if err := os.WriteFile(c.config, []byte(through), 0o600); err != nil {
+			if err := os.WriteFile(c.config, []byte(strings.ReplaceAll(string(direct), c.dsn, through)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			child := c.start(0)
-			p.killAt(message, child.Process)
+			p.On(netfault.Client, message, func() {
+				_ = child.Process.Kill()
+				p.Set(netfault.Cut())
+			})
+			p.Set(netfault.Pass())
 			if goOn = c.killed(child); goOn {
 				kills++
 			}
@@ -263,94 +265,4 @@ func TestKillAtMessagesToPostgres(t *testing.T) {
 		t.Errorf("only %d kills", kills)
 	}
 	t.Logf("%d kills survived", kills)
-}
-
-// proxy stands between a child and Postgres and kills the child before a message reaches Postgres.
-type proxy struct {
-	listener net.Listener
-	target   string
-	dsn      string
-
-	mu      sync.Mutex
-	left    int
-	victim  *os.Process
-	started chan struct{}
-}
-
-func newProxy(t *testing.T, dsn string) *proxy {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: listener, target: u.Host, started: make(chan struct{})}
-	u.Host = listener.Addr().String()
-	p.dsn = u.String()
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { p.carry(client) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		serving.Wait()
-	})
-	return p
-}
-
-func (p *proxy) killAt(message int, victim *os.Process) {
-	p.mu.Lock()
-	p.left, p.victim = message, victim
-	p.mu.Unlock()
-	close(p.started)
-}
-
-// carry carries one connection until either side ends it.
-func (p *proxy) carry(client net.Conn) {
-	<-p.started
-	defer client.Close()
-	backend, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer backend.Close()
-	var back sync.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(client, backend)
-		_ = client.Close()
-	})
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := client.Read(buffer)
-		if n > 0 && p.counts() {
-			_ = p.victim.Kill()
-			break
-		}
-		if n > 0 {
-			if _, err := backend.Write(buffer[:n]); err != nil {
-				break
-			}
-		}
-		if err != nil {
-			break
-		}
-	}
-	_ = backend.Close()
-	back.Wait()
-}
-
-func (p *proxy) counts() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left--
-	return p.left == 0
 }
