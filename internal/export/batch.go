@@ -34,8 +34,9 @@ type mapped struct {
 	places   []int // of each row: its window in the lease; -1 when it is a neighbour's or was counted before
 	requests int
 	waited   time.Duration
-	replaced int    // NUL characters that became U+FFFD
-	unstable string // why it never held still; else ""
+	replaced int       // NUL characters that became U+FFFD
+	unstable string    // why it never held still; else ""
+	evidence *evidence // of rows that are gone; nil where none are marked
 }
 
 // mapRows makes a batch of what was read of a stretch. With a *disorderError the batch is made as well.
@@ -48,6 +49,9 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, e
 		},
 	}
 	s.observe(Event{Step: StepRead, Span: stretch, Rows: len(reading.Rows), Requests: reading.Requests, Waited: reading.Waited})
+	if m.batch.Table.MarksDeleted {
+		m.evidence = newEvidence(s.Dataset.Mapper, window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End})
+	}
 	place := s.placer(m.batch.Table, stretch)
 	order := newOrder(s.Dataset, reading.Pages)
 	var first *schema.RejectError
@@ -60,6 +64,7 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, e
 			if first == nil {
 				first = reject
 			}
+			m.evidence.rejected(raw)
 			bounds := s.boundsOf(raw, stretch)
 			m.batch.Rejects = append(m.batch.Rejects, sink.Reject{
 				WindowStart: bounds.Start, WindowEnd: bounds.End, Raw: raw, Field: reject.Field, Reason: reject.Reason,
@@ -69,6 +74,7 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, e
 			return mapped{}, fmt.Errorf("map row: %w", err)
 		}
 		order.see(i, row)
+		m.evidence.saw(s.timeOf(m.batch.Table, row))
 		m.replaced += row.Replaced
 		if start, at, ok := place(row); ok {
 			m.batch.Rows = append(m.batch.Rows, sink.Row{Row: row, WindowStart: start})
@@ -131,12 +137,21 @@ func (s *span) count(m mapped) {
 
 // instant is the instant that a row's time field names. A wall-clock time or a day is one of the dataset's
 // timezone.
-func (s *span) instant(t schema.Type, v schema.Value) time.Time {
+func (e *Exporter) instant(t schema.Type, v schema.Value) time.Time {
 	at := v.Time()
 	if t == schema.Timestamptz {
 		return at
 	}
-	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), s.Dataset.Grid.Location())
+	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), e.Dataset.Grid.Location())
+}
+
+// timeOf is when a row is, by its time field; ok is false for a row without a time.
+func (e *Exporter) timeOf(t schema.Table, row schema.Row) (at time.Time, ok bool) {
+	i := t.ColumnIndex(t.TimeField)
+	if i < 0 || row.Values[i].IsNull() {
+		return time.Time{}, false
+	}
+	return e.instant(t.Columns[i].Type, row.Values[i]), true
 }
 
 // at is the place in the lease of the window that holds t, which must lie within the lease's span.

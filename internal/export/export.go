@@ -34,9 +34,11 @@ type Leases interface {
 	Release(ctx context.Context, l sink.Lease) error
 }
 
-// Committer writes a span's rows, rejects and ledger rows in one transaction, or nothing of it.
+// Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it. Standing says
+// beforehand which rows a commit would mark as deleted.
 type Committer interface {
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
+	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)
 }
 
 // Runs keeps a record of each pass.
@@ -66,8 +68,9 @@ type Warehouse interface {
 type Mapper interface {
 	Table() schema.Table
 	Map(raw string) (schema.Row, error)
-	// TimeOf is the value of the time field of a row that may not fit as a whole.
+	// TimeOf is the value of the time field of a row that may not fit as a whole, KeyOf its key.
 	TimeOf(raw string) (v schema.Value, ok bool)
+	KeyOf(raw string) (key schema.Row, ok bool)
 }
 
 // Dataset is one configured report and how it is kept.
@@ -93,6 +96,9 @@ type Dataset struct {
 	MaxSpan time.Duration
 	// FailOnBadRow fails a span that has a row which does not fit; else such rows are quarantined.
 	FailOnBadRow bool
+	// DeletedMaxShare is the largest share of a window's rows that may be marked as deleted at once, where the table
+	// marks deleted rows: 0.5 is half of them. Of more than a few rows; a few may always be.
+	DeletedMaxShare float64
 }
 
 // Exporter keeps one dataset. At most one pass of it runs at a time; any number of exporters, in any number

@@ -24,7 +24,10 @@ type held struct {
 	stop    context.CancelFunc      // ends the renewing
 	done    sync.WaitGroup
 
-	err error // why a part was not committed; known to the settling side only
+	// Known to the settling side only.
+
+	err     error            // why a part was not committed
+	refused map[int64]string // why rows of a window that are gone are not marked, by its start in microseconds
 }
 
 // hold keeps the lease alive. The returned context ends, with the reason as its cause, when the lease is lost

@@ -32,8 +32,10 @@ type outcome struct {
 	held  *held
 	batch *sink.Batch // a part to commit
 	event Event       // of the part
-	err   error       // why the rest of the span was not read
-	last  bool        // nothing of the span follows
+	// evidence is what a part that held still says of rows that are gone; else nil.
+	evidence *evidence
+	err      error // why the rest of the span was not read
+	last     bool  // nothing of the span follows
 }
 
 // span is a leased run of windows while it is read, whole or in parts.
@@ -274,7 +276,10 @@ func (s *span) handOn(stretch window.Window, began time.Time, m mapped, outcomes
 		Rejected: len(m.batch.Rejects), Replaced: m.replaced, Waited: m.waited,
 	}
 	s.observe(event)
-	outcomes <- outcome{held: s.held, batch: m.batch, event: event}
+	if m.unstable != "" {
+		m.evidence = nil
+	}
+	outcomes <- outcome{held: s.held, batch: m.batch, event: event, evidence: m.evidence}
 }
 
 // begin notes that the windows of a stretch are being read.

@@ -46,6 +46,9 @@ func (p *passage) settle(ctx context.Context, o outcome) error {
 
 // commit makes a part of a span durable.
 func (p *passage) commit(ctx context.Context, o outcome) error {
+	if err := p.sweep(ctx, o); err != nil {
+		return err
+	}
 	event := o.event
 	event.Step = StepCommitting
 	p.observe(event)
@@ -63,6 +66,9 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.held.finish(o.batch.Readings)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
+	if counts.Deleted > 0 {
+		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", o.event.Span.String(), "rows", counts.Deleted)
+	}
 	p.sum(event)
 	for _, r := range o.batch.Readings {
 		if r.State == sink.StateUnstable {
@@ -84,6 +90,7 @@ func (p *passage) sum(e Event) {
 	s.Counts.Updated += e.Counts.Updated
 	s.Counts.Unchanged += e.Counts.Unchanged
 	s.Counts.Duplicate += e.Counts.Duplicate
+	s.Counts.Deleted += e.Counts.Deleted
 }
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows

@@ -182,8 +182,8 @@ func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
 	}
 }
 
-// dataset maps every metric of the report.
-func (w *world) dataset(since time.Time) export.Dataset {
+// mapping is of every metric of the report.
+func (w *world) mapping() schema.Mapping {
 	mapping := schema.Mapping{Table: "calls", Key: []string{"call_id"}, TimeField: "started_at"}
 	for _, m := range w.report.Metrics {
 		if m.CopyOf != "" {
@@ -196,10 +196,21 @@ func (w *world) dataset(since time.Time) export.Dataset {
 		}
 		mapping.Fields = append(mapping.Fields, schema.Field{ID: m.ID, Name: m.Name, Type: kind, Title: m.Title})
 	}
-	mapper, err := schema.Compile(mapping)
+	return mapping
+}
+
+func (w *world) compile(m schema.Mapping) *schema.Mapper {
+	w.Helper()
+	mapper, err := schema.Compile(m)
 	if err != nil {
 		w.Fatal(err)
 	}
+	return mapper
+}
+
+// dataset maps every metric of the report.
+func (w *world) dataset(since time.Time) export.Dataset {
+	mapper := w.compile(w.mapping())
 	grid, err := window.NewGrid(time.Hour, nil)
 	if err != nil {
 		w.Fatal(err)

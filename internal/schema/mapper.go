@@ -136,6 +136,53 @@ func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 	}
 }
 
+// KeyOf is the key of a row, also of one that does not fit as a whole: a row with the values of the key's columns
+// and NULL for all others. ok is false when a part of the key is missing, cannot be read, or is there twice, and for
+// a table without a key.
+func (m *Mapper) KeyOf(raw string) (key Row, ok bool) {
+	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
+	if len(m.keys) == 0 || r.in.kind() != objectKind || r.in.open(0) != nil {
+		return Row{}, false
+	}
+	for first := true; ; first = false {
+		more, err := r.in.more(objectKind, first)
+		if err != nil {
+			return Row{}, false
+		}
+		if !more {
+			break
+		}
+		if !r.keyMember() {
+			return Row{}, false
+		}
+	}
+	return r.row, r.in.end() == nil && r.checkKey() == nil
+}
+
+// keyMember reads one id with its value where it is one of the key, and passes over any other.
+func (r *rowReader) keyMember() bool {
+	name, err := r.in.name()
+	if err != nil {
+		return false
+	}
+	value, err := r.in.value(1)
+	if err != nil {
+		return false
+	}
+	id, _, err := name.unquote()
+	if err != nil {
+		return true // a name that is none of ours
+	}
+	slot, known := r.slots[id]
+	if !known || !slices.Contains(r.keys, slot) {
+		return true
+	}
+	converted, _, err := r.columns[slot].convert(value)
+	twice := !r.row.Values[slot].IsNull()
+	r.row.Values[slot] = converted
+	return err == nil && !twice
+}
+
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper

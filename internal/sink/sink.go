@@ -202,11 +202,13 @@ type Batch struct {
 	// Range is the stretch of time that was read. The dataset's rejects whose stretch lies wholly in it are
 	// replaced by Rejects.
 	Range window.Window
-	// Run is the run whose counters (windows, rows read, written, unchanged, rejected) the commit adds to.
+	// Run is the run whose counters (windows, rows read, written, unchanged, rejected, deleted) the commit adds to.
 	// Zero: no run is kept.
 	Run RunID
 	// RowsRead is how many rows the API sent for this batch, for the run's counter.
 	RowsRead int64
+	// Sweep marks rows that are gone. nil: none is. Only for a table with MarksDeleted, a key and a time field.
+	Sweep *Sweep
 }
 
 // Counts says what a commit did.
@@ -215,6 +217,7 @@ type Counts struct {
 	Updated   int64
 	Unchanged int64
 	Duplicate int64 // rows of the batch whose key came again later in the batch
+	Deleted   int64 // rows of the table that were marked as deleted
 }
 
 // Failure says why the windows of a lease were not read.
@@ -251,6 +254,7 @@ type Run struct {
 	Written   int64
 	Unchanged int64
 	Rejected  int64
+	Deleted   int64  // rows that were marked as deleted
 	Outcome   string // "", "done", "failed" or "interrupted"
 }
 

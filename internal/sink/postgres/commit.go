@@ -32,6 +32,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.write(ctx, tx, at); err != nil {
 			return err
 		}
+		if counts.Deleted, err = rows.sweep(ctx, tx, b.Sweep, at); err != nil {
+			return err
+		}
 		return conclude(ctx, tx, b, counts)
 	})
 	if err != nil {
@@ -104,7 +107,7 @@ func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) 
 	}
 	if b.Run != 0 {
 		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,
-			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects))
+			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects), counts.Deleted)
 	}
 	return tx.SendBatch(ctx, queued).Close()
 }

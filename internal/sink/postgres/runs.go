@@ -78,7 +78,7 @@ func collectRuns(rows pgx.Rows, err error) ([]sink.Run, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r sink.Run, err error) {
 		var startedAt, endedAt, rangeStart, rangeEnd *time.Time
 		err = row.Scan(&r.ID, &r.Dataset, &r.Kind, &startedAt, &endedAt, &rangeStart, &rangeEnd, &r.OpenEnded,
-			&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Outcome)
+			&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Deleted, &r.Outcome)
 		r.StartedAt, r.EndedAt = instant(startedAt), instant(endedAt)
 		r.Range.Start, r.Range.End = instant(rangeStart), instant(rangeEnd)
 		return r, err

@@ -39,6 +39,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"claim", claimTests()},
 		{"lease", leaseTests()},
 		{"commit", commitTests()},
+		{"deleted", deletedTests()},
 		{"ledger", ledgerTests()},
 		{"values", valueTests()},
 		{"rejects", rejectTests()},

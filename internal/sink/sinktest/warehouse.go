@@ -7,7 +7,7 @@
 //	through   (a view) dataset, through: as of now
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
 //	          lease_owner, lease_until, epoch
-//	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, outcome
+//	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
 //	fields    dataset, table_name, column_name, metric_id, title, type
 package sinktest
@@ -16,6 +16,7 @@ import (
 	"context"
 	"time"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
@@ -84,7 +85,15 @@ type Warehouse interface {
 	// Rejects of a dataset with the same Raw are one: it has the stretch, field and reason of the last time. Rejects
 	// of the dataset that lie wholly in Batch.Range and are not among Batch.Rejects are forgotten; those that reach
 	// out of it stay, since their rows may lie where nothing was read.
+	//
+	// With a Sweep the commit marks rows as deleted (_deleted_at, and _exported_at: it is another version) that the
+	// table has in the stretches, by their time field, and whose key neither the batch nor Sweep.Present has. Rows
+	// without a time, rows that are marked already, and rows that were written after Sweep.SeenAt are left alone. Only
+	// for a table that marks deleted rows and has a key and a time field.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
+	// Standing is what the table has of a stretch of time and is not marked as deleted, and which of it is gone: has
+	// none of the keys of the rows that are present. It changes nothing.
+	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)
 	// Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
 	// Release gives back the lease's windows that are still running as they were before the claim, due at

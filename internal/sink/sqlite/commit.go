@@ -28,6 +28,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.store(ctx, tx, now); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
+		if counts.Deleted, err = rows.sweep(ctx, tx, b, now); err != nil {
+			return fmt.Errorf("mark rows that are gone: %w", err)
+		}
 		if err := quarantine(ctx, tx, b, now); err != nil {
 			return fmt.Errorf("keep rejects: %w", err)
 		}
@@ -111,6 +114,6 @@ func countRun(ctx context.Context, tx *sql.Tx, b sink.Batch, windows int64, coun
 	}
 	_, err := tx.ExecContext(ctx, statement("run_count"), sql.Named("run", int64(b.Run)), sql.Named("windows", windows),
 		sql.Named("rows_read", b.RowsRead), sql.Named("written", counts.Inserted+counts.Updated),
-		sql.Named("unchanged", counts.Unchanged), sql.Named("rejected", len(b.Rejects)))
+		sql.Named("unchanged", counts.Unchanged), sql.Named("rejected", len(b.Rejects)), sql.Named("deleted", counts.Deleted))
 	return err
 }

@@ -49,7 +49,7 @@ func findBackfill(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) (run 
 func runColumns(r *sink.Run) []any {
 	return []any{
 		&r.ID, &r.Dataset, &r.Kind, at(&r.StartedAt), at(&r.EndedAt), at(&r.Range.Start), at(&r.Range.End), &r.OpenEnded,
-		&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Outcome,
+		&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Deleted, &r.Outcome,
 	}
 }
 

@@ -5,7 +5,7 @@ SELECT d.name, d.kind, d.table_name, t.through,
        w.last_read_at,
        coalesce(r.id, 0), coalesce(r.dataset, ''), coalesce(r.kind, ''), r.started_at, r.ended_at,
        r.range_start, r.range_end, coalesce(r.open_ended, 0), coalesce(r.windows, 0), coalesce(r.rows_read, 0),
-       coalesce(r.written, 0), coalesce(r.unchanged, 0), coalesce(r.rejected, 0), coalesce(r.outcome, '')
+       coalesce(r.written, 0), coalesce(r.unchanged, 0), coalesce(r.rejected, 0), coalesce(r.deleted, 0), coalesce(r.outcome, '')
 FROM exporter_datasets AS d
 LEFT JOIN exporter_through AS t ON t.dataset = d.name
 LEFT JOIN (

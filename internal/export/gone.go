@@ -1,0 +1,334 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
+)
+
+// Rows that are gone from the source are marked as deleted only on good evidence, since a mark that is wrong takes
+// rows out of people's numbers:
+//
+//   - The stretch was read whole and stably. Rows outside of it are left alone.
+//   - A second reading, which takes no short page for the end, does not have them either; nor does the time around.
+//     Rows that came and went while the first one paged, a page that was cut short by mistake, rows that have moved to
+//     a time nearby: none of these look like a deletion twice.
+//   - The second reading has rows at all. A server that answers everything with nothing has lost more than these.
+//   - No more of a window is gone than DeletedMaxShare. Else a person has to look.
+//   - No row came that lies outside of the time that was asked for: then the API's windows are not about the time
+//     field, and what is missing may lie in another one.
+//
+// Where a guard or the second reading speaks against it nothing is marked, the rows are committed, and the window is
+// unstable: it shows why, and is read again.
+
+// fewGone is how many rows of a window may be gone whatever share of it they are.
+const fewGone = 10
+
+// evidence is what a reading says about the rows that it does not have. nil where nobody asks.
+type evidence struct {
+	mapper Mapper
+	asked  window.Window
+	// present are rejected rows of which the key is known: they are not gone.
+	present []sink.Row
+	// against says why nothing can be told of what is missing; "": it can.
+	against string
+}
+
+func newEvidence(mapper Mapper, asked window.Window) *evidence {
+	return &evidence{mapper: mapper, asked: asked}
+}
+
+// rejected notes a row that did not fit the mapping. It may be one that the table has.
+func (e *evidence) rejected(raw string) {
+	if e == nil {
+		return
+	}
+	if key, ok := e.mapper.KeyOf(raw); ok {
+		e.present = append(e.present, sink.Row{Row: key})
+		return
+	}
+	e.against = "a row was rejected whose key cannot be read"
+}
+
+// saw notes when a row is, by its time field. Whether the ends of what was asked for belong to it is not known.
+func (e *evidence) saw(at time.Time, ok bool) {
+	if e != nil && (!ok || at.Before(e.asked.Start) || at.After(e.asked.End)) {
+		e.against = "the API sent a row whose time field is outside of the time that was asked for"
+	}
+}
+
+// sweep has the commit of a part mark the rows that are gone from the source. It changes the readings of windows for
+// which that is refused.
+func (p *passage) sweep(ctx context.Context, o outcome) error {
+	b := o.batch
+	if o.evidence == nil {
+		return nil
+	}
+	if o.evidence.against != "" {
+		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", o.evidence.against)
+		return nil
+	}
+	within, ok := p.stretchOf(b.Table, b.Range)
+	if !ok {
+		return nil
+	}
+	standing, err := p.Warehouse.Standing(ctx, b.Table, within, slices.Concat(b.Rows, o.evidence.present))
+	if err != nil {
+		return err
+	}
+	losses := p.lossesOf(o.held, b, standing)
+	if losses.gone() == 0 {
+		return nil
+	}
+	losses.guard(p.Dataset.DeletedMaxShare)
+	present := o.evidence.present
+	if stretch := losses.stretch(); !stretch.Empty() {
+		again, err := p.readAgain(ctx, stretch)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			losses.refuse(fmt.Sprintf("rows seem to be gone from the source, but reading them again to be sure failed: %v", err))
+		}
+		present = append(present, again...)
+	}
+	b.Sweep = &sink.Sweep{Present: present, SeenAt: standing.At}
+	for _, l := range losses.windows {
+		part := l.window.Intersect(b.Range)
+		if within, ok := p.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
+			b.Sweep.Within = append(b.Sweep.Within, within)
+		}
+	}
+	p.refuse(o, losses)
+	return nil
+}
+
+// stretchOf is a stretch of time in the terms of the table's time field. ok is false where the two do not go together:
+// for wall clocks near a change of the clocks.
+func (p *passage) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool) {
+	i := t.ColumnIndex(t.TimeField)
+	if i < 0 || w.Empty() {
+		return sink.Stretch{}, false
+	}
+	if t.Columns[i].Type == schema.Timestamptz {
+		return sink.Stretch{From: schema.TimeValue(w.Start), To: schema.TimeValue(w.End)}, true
+	}
+	zone := p.Dataset.Grid.Location()
+	const near = 24 * time.Hour
+	_, before := w.Start.Add(-near).In(zone).Zone()
+	for _, t := range []time.Time{w.Start, w.End, w.End.Add(near)} {
+		if _, offset := t.In(zone).Zone(); offset != before {
+			return sink.Stretch{}, false
+		}
+	}
+	shift := time.Duration(before) * time.Second
+	from, to := w.Start.UTC().Add(shift), w.End.UTC().Add(shift)
+	if t.Columns[i].Type == schema.Date { // a day is where it begins
+		from, to = dayFrom(from), dayFrom(to)
+	}
+	return sink.Stretch{From: schema.TimeValue(from), To: schema.TimeValue(to)}, from.Before(to)
+}
+
+// dayFrom is the first midnight at or after t.
+func dayFrom(t time.Time) time.Time {
+	const day = 24 * time.Hour
+	if midnight := t.Truncate(day); midnight.Before(t) {
+		return midnight.Add(day)
+	}
+	return t
+}
+
+// loss is what is gone of a window, or of the part of it that was read.
+type loss struct {
+	window      window.Window
+	start, end  time.Time // of the rows that are gone
+	gone, stood int
+	refused     string // why nothing of it is marked; "": it may be
+}
+
+type losses struct{ windows []loss }
+
+func (p *passage) lossesOf(h *held, b *sink.Batch, standing sink.Standing) *losses {
+	var all losses
+	for _, e := range h.remaining().Entries {
+		all.windows = append(all.windows, loss{window: e.Window})
+	}
+	of := b.Table.Columns[b.Table.ColumnIndex(b.Table.TimeField)].Type
+	for _, row := range standing.Rows {
+		at := p.instant(of, row.Time)
+		i := slices.IndexFunc(all.windows, func(l loss) bool { return l.window.Contains(at) })
+		if i < 0 {
+			continue
+		}
+		l := &all.windows[i]
+		l.stood++
+		if !row.Gone {
+			continue
+		}
+		if l.gone++; l.gone == 1 || at.Before(l.start) {
+			l.start = at
+		}
+		if at.After(l.end) {
+			l.end = at
+		}
+	}
+	return &all
+}
+
+func (l *losses) gone() (n int) {
+	for _, w := range l.windows {
+		n += w.gone
+	}
+	return n
+}
+
+// guard refuses windows of which too much is gone; all, where that is so of all together.
+func (l *losses) guard(share float64) {
+	tooMany := func(gone, stood int) bool { return gone > fewGone && float64(gone) > share*float64(stood) }
+	reason := func(gone, stood int) string {
+		return fmt.Sprintf("%d of %d rows are gone from the source: more than a share of %g (deleted_max_share), so none is marked as deleted; "+
+			"look at the report in the API, and if it is right raise deleted_max_share", gone, stood, share)
+	}
+	gone, stood := 0, 0
+	for i := range l.windows {
+		w := &l.windows[i]
+		gone, stood = gone+w.gone, stood+w.stood
+		if tooMany(w.gone, w.stood) {
+			w.refused = reason(w.gone, w.stood)
+		}
+	}
+	if tooMany(gone, stood) {
+		l.refuse(reason(gone, stood))
+	}
+}
+
+// refuse refuses all windows that have lost rows.
+func (l *losses) refuse(reason string) {
+	for i := range l.windows {
+		if w := &l.windows[i]; w.gone > 0 && w.refused == "" {
+			w.refused = reason
+		}
+	}
+}
+
+// stretch is the time from the first to the last row that is to be marked; empty when none is.
+func (l *losses) stretch() (s window.Window) {
+	for _, w := range l.windows {
+		if w.gone == 0 || w.refused != "" {
+			continue
+		}
+		if s.Empty() || w.start.Before(s.Start) {
+			s.Start = w.start
+		}
+		if end := w.end.Add(time.Second); s.Empty() || end.After(s.End) {
+			s.End = end
+		}
+	}
+	return s
+}
+
+// errNothing says that the second reading had no row at all.
+var errNothing = errors.New("the API sent no rows at all, not even of the time around")
+
+// readAgain reads a stretch in which rows seem to be gone once more, with the time around it, and returns all that is
+// there. Where a server has nothing it is asked for ever more time around, until it has something.
+func (p *passage) readAgain(ctx context.Context, stretch window.Window) ([]sink.Row, error) {
+	size := p.Dataset.Grid.Size()
+	for _, around := range []time.Duration{size, max(size, 24*time.Hour), max(size, p.Dataset.MaxSpan)} {
+		rows, err := p.readStably(ctx, stretch, around)
+		var many *source.TooManyRowsError
+		if errors.As(err, &many) { // there is something; the stretch itself is what counts
+			rows, err = p.readStably(ctx, stretch, lead)
+			if err == nil && len(rows) == 0 {
+				return nil, nil
+			}
+		}
+		if err != nil || len(rows) > 0 {
+			return rows, err
+		}
+	}
+	return nil, errNothing
+}
+
+// readStably reads a stretch with the time around it until its pages fit together, and looks behind its last page.
+func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration) ([]sink.Row, error) {
+	q := p.Dataset.Query
+	q.Range = window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}
+	if p.edge.After(stretch.End) && p.edge.Before(q.Range.End) {
+		q.Range.End = p.edge
+	}
+	q.Prove = true
+	if around > lead {
+		q.MaxRows = 2 * p.Dataset.MaxRows
+	}
+	var err error
+	for range maxTears + 1 {
+		var reading source.Reading
+		if reading, err = p.Source.Rows(ctx, q); err == nil {
+			var rows []sink.Row
+			if rows, err = p.presentIn(reading); err == nil {
+				return rows, nil
+			}
+		}
+		if !moved(err) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// presentIn are the rows of a reading, of rejected ones the key.
+func (p *passage) presentIn(reading source.Reading) ([]sink.Row, error) {
+	seen := newEvidence(p.Dataset.Mapper, window.Window{})
+	order := newOrder(p.Dataset, reading.Pages)
+	for i, raw := range reading.Rows {
+		row, err := p.Dataset.Mapper.Map(raw)
+		if err != nil {
+			seen.rejected(raw)
+			continue
+		}
+		order.see(i, row)
+		seen.present = append(seen.present, sink.Row{Row: row})
+	}
+	if seen.against != "" {
+		return nil, errors.New(seen.against)
+	}
+	return seen.present, order.err()
+}
+
+// refuse shows in the ledger why rows of windows are not marked, and has them read again. A window that is read in
+// parts is so once all of it was read.
+func (p *passage) refuse(o outcome, all *losses) {
+	for _, l := range all.windows {
+		if l.refused == "" {
+			continue
+		}
+		p.Logger.Warn("rows that are gone are not marked as deleted", "dataset", p.Dataset.Name, "window", l.window.String(),
+			"gone", l.gone, "of", l.stood, "reason", l.refused)
+		if o.held.refused == nil {
+			o.held.refused = map[int64]string{}
+		}
+		o.held.refused[l.window.Start.UnixMicro()] = l.refused
+	}
+	entries := o.held.remaining().Entries
+	for i := range o.batch.Readings {
+		r := &o.batch.Readings[i]
+		reason, refused := o.held.refused[r.Start.UnixMicro()]
+		switch {
+		case !refused:
+		case r.State == sink.StateRunning:
+			r.ReadTo, r.Rows = time.Time{}, 0
+		case r.State != sink.StateUnstable:
+			at := slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Window.Start.Equal(r.Start) })
+			r.State, r.Error, r.ReadTo = sink.StateUnstable, reason, time.Time{}
+			r.NextReadAt = p.now.Add(retryDelay(entries[at].Attempts))
+		}
+	}
+}

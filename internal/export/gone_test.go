@@ -1,0 +1,436 @@
+package export_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source/simulator"
+)
+
+// markingWorld is a world that marks deleted rows. It has read all windows from since to start, and no row changes or
+// arrives in them any more.
+func markingWorld(t *testing.T, k kind, perDay int, since time.Time, change func(*export.Dataset)) *world {
+	t.Helper()
+	w := newWorld(t, k, calls(perDay), since, change)
+	mapping := w.mapping()
+	mapping.MarksDeleted = true
+	w.exporter.Dataset.Mapper = w.compile(mapping)
+	w.exporter.Dataset.DeletedMaxShare = 0.5
+	w.clock.Advance(100 * time.Hour)
+	w.export()
+	return w
+}
+
+// again reads everything up to start again.
+func (w *world) again() export.Summary {
+	w.Helper()
+	w.clock.Advance(time.Second)
+	s, err := w.exporter.Backfill(w.Context(), export.Range{From: w.exporter.Dataset.Since, To: start, Restart: true})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+// marked are the ids of the rows that are marked as deleted.
+func (w *world) marked() []string {
+	w.Helper()
+	var ids []string
+	for _, r := range w.query("select call_id from %s where _deleted_at is not null order by call_id", w.kind.table("calls")) {
+		ids = append(ids, r[0])
+	}
+	return ids
+}
+
+func (w *world) mustHaveMarked(want ...string) {
+	w.Helper()
+	slices.Sort(want)
+	if got := w.marked(); !slices.Equal(got, want) {
+		w.Fatalf("marked as deleted: %v, want %v", got, want)
+	}
+}
+
+// mustMarkNoLiveRow fails when a row that the API has is marked.
+func (w *world) mustMarkNoLiveRow() {
+	w.Helper()
+	live := w.truth(w.exporter.Dataset.Since.Add(-24*time.Hour), w.clock.Now())
+	for _, id := range w.marked() {
+		if c, ok := live[id]; ok {
+			w.Fatalf("call %s of %s is marked as deleted, but the API has it", id, c.started)
+		}
+	}
+}
+
+func (w *world) remove(ids ...string) {
+	w.Helper()
+	for _, id := range ids {
+		if err := w.sim.Remove(w.report.ID, id); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// ids are the ids of the calls in a stretch of time, in order of time.
+func (w *world) ids(from, to time.Time) []string {
+	w.Helper()
+	truth := w.truth(from, to)
+	return slices.SortedFunc(maps.Keys(truth), func(a, b string) int {
+		return strings.Compare(truth[a].started+a, truth[b].started+b)
+	})
+}
+
+func TestRowsThatAreGoneAreMarked(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := markingWorld(t, k, 300, since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 60 })
+		ids := w.ids(since, start)
+		w.mustHaveMarked()
+		gone := []string{ids[0], ids[len(ids)/2], ids[len(ids)/2+1], ids[len(ids)-1]}
+		w.remove(gone...)
+		s := w.again()
+		if s.Err() != nil || s.Counts.Deleted != 4 || s.Counts.Inserted+s.Counts.Updated != 0 {
+			t.Fatalf("%+v, %v", s.Counts, s.Err())
+		}
+		w.mustHaveMarked(gone...)
+		if run := w.query("select deleted, outcome from %s order by id desc", k.own("runs"))[0]; run[0] != "4" || run[1] != "done" {
+			t.Errorf("the run keeps %v", run)
+		}
+		if s := w.again(); s.Counts.Deleted+s.Counts.Inserted+s.Counts.Updated != 0 {
+			t.Errorf("read once more: %+v", s.Counts)
+		}
+		at, err := time.Parse(time.RFC3339, w.table()[gone[1]].started)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Key: gone[1]}); err != nil {
+			t.Fatal(err)
+		}
+		w.again()
+		w.mustHaveMarked(gone[0], gone[2], gone[3])
+	})
+}
+
+// The usual case: a re-read of a single window finds a row gone. The tails of the live edge mark nothing else.
+func TestReReadMarksWhatIsGone(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-6 * time.Hour)
+		w := markingWorld(t, k, 200, since, nil)
+		var gone []string
+		for hour := range 30 {
+			w.clock.Advance(time.Hour)
+			w.export()
+			w.mustMarkNoLiveRow()
+			if ids := w.ids(w.edge().Add(-time.Hour), w.edge()); hour%3 == 0 && len(ids) > 2 {
+				w.remove(ids[len(ids)/2])
+				if _, there := w.table()[ids[len(ids)/2]]; there { // else it went before it was read
+					gone = append(gone, ids[len(ids)/2])
+				}
+			}
+		}
+		w.clock.Advance(100 * time.Hour)
+		w.export()
+		w.mustMarkNoLiveRow()
+		if len(gone) < 3 {
+			t.Fatalf("only %d rows went", len(gone))
+		}
+		w.mustHaveMarked(gone...)
+	})
+}
+
+// A row whose time has changed is not gone, wherever it is now.
+func TestRowsThatMovedInTimeAreNotMarked(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-24 * time.Hour)
+		w := markingWorld(t, k, 300, since, nil)
+		first, ids := since.Truncate(time.Hour).Add(5*time.Hour), []string(nil)
+		ids = w.ids(first, first.Add(time.Hour))
+		if len(ids) < 3 {
+			t.Fatalf("only %d calls in that hour", len(ids))
+		}
+		move := func(id string, to time.Time) {
+			t.Helper()
+			if err := w.sim.Change(w.report.ID, id, map[string]any{w.report.TimeField: to.Format("2006-01-02T15:04:05.000Z")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(ids[0], first.Add(90*time.Minute)) // the next window
+		move(ids[1], first.Add(-time.Minute))   // the one before
+		hour := func(from, to int) {
+			t.Helper()
+			w.clock.Advance(time.Second)
+			r := export.Range{From: first.Add(time.Duration(from) * time.Hour), To: first.Add(time.Duration(to) * time.Hour)}
+			if s, err := w.exporter.Backfill(t.Context(), r); err != nil || s.Err() != nil {
+				t.Fatal(err, s.Err())
+			}
+		}
+		hour(0, 1)
+		w.mustHaveMarked()
+		move(ids[2], first.Add(18*time.Hour)) // far from what is read
+		hour(0, 1)
+		hour(18, 19)
+		w.mustHaveMarked() // whoever reads the row where it is now takes the mark away
+		w.again()
+		w.mustHaveMarked()
+		w.mustEqualTruth(since, start)
+	})
+}
+
+// A row that is rejected now is not gone. Where its key cannot be read it may be any.
+func TestRejectedRowsAreNotGone(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := markingWorld(t, k, 300, since, nil)
+		ids := w.ids(since, start)
+		healthy := slices.DeleteFunc(slices.Clone(ids), simulator.Altered)
+		if len(healthy) == len(ids) {
+			t.Fatal("no row is altered")
+		}
+		w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID))
+		w.remove(healthy[10])
+		w.again()
+		if w.count("select count(*) from %s", k.own("rejects")) == 0 {
+			t.Fatal("no row was rejected")
+		}
+		w.mustHaveMarked(healthy[10])
+		w.sim.Unscript()
+		w.sim.Script(simulator.Always(), simulator.MissingKeys(w.report.Key))
+		w.remove(healthy[20])
+		w.again()
+		w.mustHaveMarked(healthy[10])
+		w.sim.Unscript()
+		w.again()
+		w.mustHaveMarked(healthy[10], healthy[20])
+	})
+}
+
+// Too much that is gone is not believed: a person has to look.
+func TestTooManyGoneAreRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := markingWorld(t, k, 600, since, func(d *export.Dataset) { d.MaxRows, d.Query.PageSize = 40, 20 })
+		hour := start.Add(-5 * time.Hour)
+		ids := w.ids(hour, hour.Add(time.Hour))
+		if len(ids) < 30 {
+			t.Fatalf("only %d calls in that hour", len(ids))
+		}
+		w.remove(ids[:len(ids)-10]...)
+		key, err := w.sim.Insert(w.report.ID, hour.Add(time.Minute), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := w.again()
+		if s.Err() == nil || !strings.Contains(s.Err().Error(), "deleted_max_share") {
+			t.Fatalf("the pass says %v", s.Err())
+		}
+		w.mustHaveMarked()
+		if _, ok := w.table()[key]; !ok {
+			t.Error("the rows of the window were not committed")
+		}
+		status, err := w.warehouse.Status(t.Context(), w.clock.Now())
+		if err != nil || status[0].Failed != 1 || !strings.Contains(status[0].Error, "gone from the source") {
+			t.Errorf("status: %+v, %v", status, err)
+		}
+		if got := w.query("select state, attempts from %s where %s = '%s'", k.own("windows"), k.instant("start_at"), hour.Format("2006-01-02T15:04:05.000Z"))[0]; got[0] != string(sink.StateUnstable) || got[1] != "1" {
+			t.Errorf("the window is %v", got)
+		}
+		w.clock.Advance(time.Hour)
+		if s, err := w.exporter.Export(t.Context(), passOnce()); err != nil || s.Err() == nil {
+			t.Errorf("read again: %v, %v", err, s.Err())
+		}
+		w.exporter.Dataset.DeletedMaxShare = 1
+		w.clock.Advance(2 * time.Hour)
+		w.export()
+		w.mustHaveMarked(ids[:len(ids)-10]...)
+		if n := w.count("select count(*) from %s where state in ('failed', 'unstable')", k.own("windows")); n != 0 {
+			t.Errorf("%d windows still show it", n)
+		}
+	})
+}
+
+// The whole of a quiet window may go; the time around it has to answer.
+func TestAQuietWindowThatIsEmptied(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-48 * time.Hour)
+		w := markingWorld(t, k, 30, since, nil)
+		ids := w.ids(since, start)
+		at, err := time.Parse(time.RFC3339, w.table()[ids[len(ids)/2]].started)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hour := at.Truncate(time.Hour)
+		gone := w.ids(hour, hour.Add(time.Hour))
+		w.remove(gone...)
+		w.again()
+		w.mustHaveMarked(gone...)
+	})
+}
+
+// Nothing that goes wrong with a server may mark a row that it has.
+func TestNoFaultMarksALiveRow(t *testing.T) {
+	type fault struct {
+		name   string
+		script func(w *world)
+	}
+	replace := func(w *world, at time.Duration) simulator.Fault { // a row comes and another goes, both before the reader
+		n := 0
+		return simulator.Meanwhile(func(s *simulator.Simulator) {
+			since := w.exporter.Dataset.Since
+			ids := w.ids(since, since.Add(at))
+			if n++; n > 3 || len(ids) == 0 {
+				return
+			}
+			if err := s.Remove(w.report.ID, ids[0]); err != nil {
+				w.Error(err)
+			}
+			if _, err := s.Insert(w.report.ID, since.Add(time.Duration(n)*time.Second), nil); err != nil {
+				w.Error(err)
+			}
+		})
+	}
+	for _, f := range []fault{
+		{"nothing for ever", func(w *world) { w.sim.Script(simulator.Always(), simulator.PageCap(0)) }},
+		{"nothing once", func(w *world) { w.sim.Script(simulator.On(1), simulator.PageCap(0)) }},
+		{"nothing now and then", func(w *world) { w.sim.Script(simulator.Every(5), simulator.PageCap(0)) }},
+		{"nothing every other time", func(w *world) { w.sim.Script(simulator.Every(2), simulator.PageCap(0)) }},
+		{"short pages now and then", func(w *world) { w.sim.Script(simulator.Every(4), simulator.PageCap(3)) }},
+		{"short pages from the second on", func(w *world) {
+			w.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Skip > 0 }), simulator.PageCap(7))
+		}},
+		{"pages of one row", func(w *world) { w.sim.Script(simulator.Always(), simulator.PageCap(1)) }},
+		{"no order", func(w *world) { w.sim.Script(simulator.Always(), simulator.Unordered()) }},
+		{"no order now and then", func(w *world) { w.sim.Script(simulator.Every(3), simulator.Unordered()) }},
+		{"another order", func(w *world) { w.sim.Script(simulator.Always(), simulator.IgnoreSort()) }},
+		{"another order now and then", func(w *world) { w.sim.Script(simulator.Every(3), simulator.IgnoreSort()) }},
+		{"no skip", func(w *world) { w.sim.Script(simulator.Always(), simulator.IgnoreSkip()) }},
+		{"no skip now and then", func(w *world) { w.sim.Script(simulator.Every(3), simulator.IgnoreSkip()) }},
+		{"errors", func(w *world) { w.sim.Script(simulator.Every(2), simulator.Errors("broken")) }},
+		{"null", func(w *world) { w.sim.Script(simulator.Every(3), simulator.NullData()) }},
+		{"cut bodies", func(w *world) { w.sim.Script(simulator.Every(3), simulator.CutBody(500)) }},
+		{"wrong types", func(w *world) {
+			w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID, w.report.TimeField))
+		}},
+		{"no keys", func(w *world) { w.sim.Script(simulator.Every(2), simulator.MissingKeys(w.report.Key)) }},
+		{"no times", func(w *world) { w.sim.Script(simulator.Always(), simulator.MissingKeys(w.report.TimeField)) }},
+		{"exclusive start", func(w *world) { w.sim.Script(simulator.Always(), simulator.ExclusiveStart()) }},
+		{"inclusive end", func(w *world) { w.sim.Script(simulator.Always(), simulator.InclusiveEnd()) }},
+		{"a row for a row behind the reader", func(w *world) {
+			w.sim.Script(simulator.Every(2).Where(func(r simulator.Request) bool { return r.Skip > 0 }), replace(w, time.Hour))
+		}},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				since := start.Add(-5 * time.Hour)
+				w := markingWorld(t, k, 400, since, func(d *export.Dataset) {
+					d.Query.PageSize = 20
+					d.Overlap = 5 * time.Minute
+				})
+				f.script(w)
+				for range 3 {
+					w.clock.Advance(time.Second)
+					// What fails is in the summary and in the ledger; what counts is what is marked.
+					_, _ = w.exporter.Backfill(t.Context(), export.Range{From: since, To: start})
+					w.mustMarkNoLiveRow()
+					w.clock.Advance(time.Hour)
+				}
+			})
+		})
+	}
+}
+
+// A day that is read while it changes, with faults: no live row is ever marked, and in the end all that are gone are.
+func TestMarksFollowAMovingSource(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			onEach(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				random := rand.New(rand.NewPCG(seed, 1))
+				since := start.Add(-5 * time.Hour)
+				w := markingWorld(t, k, 400, since, func(d *export.Dataset) {
+					d.Query.PageSize, d.MaxRows = 10+random.IntN(40), 50+random.IntN(300)
+				})
+				kept := w.table()
+				move := func(s *simulator.Simulator) {
+					at := since.Add(time.Duration(random.IntN(5*3600)) * time.Second)
+					if random.IntN(2) == 0 {
+						if _, err := s.Insert(w.report.ID, at, nil); err != nil {
+							t.Error(err)
+						}
+						return
+					}
+					if ids := w.ids(at, at.Add(time.Hour)); len(ids) > 0 {
+						w.remove(ids[random.IntN(len(ids))])
+					}
+				}
+				for range 3 {
+					w.sim.Script(simulator.Every(3+random.IntN(5)), simulator.Meanwhile(move))
+					w.sim.Script(simulator.Every(3+random.IntN(9)), []simulator.Fault{
+						simulator.PageCap(random.IntN(9)), simulator.Errors("broken"), simulator.IgnoreSort(), simulator.Reset(),
+					}[random.IntN(4)])
+					for range 2 {
+						w.clock.Advance(time.Second)
+						_, _ = w.exporter.Backfill(t.Context(), export.Range{From: since, To: start, Restart: true})
+						w.mustMarkNoLiveRow()
+						w.clock.Advance(time.Hour)
+					}
+					w.sim.Unscript()
+				}
+				w.exporter.Dataset.DeletedMaxShare = 1
+				w.clock.Advance(2 * time.Hour)
+				w.export()
+				w.again()
+				maps.Copy(kept, w.table())
+				var gone []string
+				live := w.truth(since, start)
+				for id, c := range kept {
+					if _, ok := live[id]; !ok && c.started >= since.Format(time.RFC3339) && c.started < start.Format(time.RFC3339) {
+						gone = append(gone, id)
+					}
+				}
+				if len(gone) < 10 {
+					t.Fatalf("only %d rows went", len(gone))
+				}
+				w.mustHaveMarked(gone...)
+			})
+		})
+	}
+}
+
+// A time field that the API's windows are not about tells nothing of what is gone.
+func TestATimeFieldOfAnotherKindMarksNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(300), since, nil)
+		mapping := w.mapping()
+		mapping.MarksDeleted, mapping.TimeField = true, "ended_at"
+		if !slices.ContainsFunc(mapping.Fields, func(f schema.Field) bool { return f.Name == "ended_at" }) {
+			t.Fatal("the report has no ended_at")
+		}
+		w.exporter.Dataset.Mapper = w.compile(mapping)
+		w.exporter.Dataset.DeletedMaxShare = 1
+		w.clock.Advance(100 * time.Hour)
+		w.export()
+		for hour := range 6 {
+			w.clock.Advance(time.Second)
+			r := export.Range{From: since.Add(time.Duration(hour) * time.Hour), To: since.Add(time.Duration(hour+1) * time.Hour)}
+			if _, err := w.exporter.Backfill(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.mustMarkNoLiveRow()
+	})
+}
