@@ -142,11 +142,10 @@ func (t target) marksDeleted() bool {
 // placeOfKey is the place of a row whose key's columns are the fields.
 func (a *arranged) placeOfKey(fields [][]byte) (place int, ok bool, err error) {
 	byColumn := make([][]byte, len(a.Columns))
-	key := a.KeyIndexes()
-	for i, k := range key {
+	for i, k := range a.key {
 		byColumn[k] = fields[i]
 	}
-	return a.place(key, byColumn, nil)
+	return a.seek(byColumn)
 }
 
 // checkKeyTypes makes sure that keys are compared as what they are: of another type all rows would seem gone.
