@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/machinebox/graphql"
 )
 
@@ -19,7 +20,7 @@ type Client struct {
 	maxAttempts int
 	firstDelay  time.Duration
 	dateFormat  string
-	reportQuery string
+	queries     map[string]string // the text of each operation
 }
 
 // New makes a client. It does not talk to the API.
@@ -32,7 +33,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	reportQuery, err := readQuery("GetReportData")
+	texts, err := readQueries()
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func New(o Options) (*Client, error) {
 		maxAttempts: o.MaxAttempts,
 		firstDelay:  o.FirstDelay,
 		dateFormat:  o.DateFormat,
-		reportQuery: reportQuery,
+		queries:     texts,
 	}, nil
 }
 
@@ -76,38 +77,71 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 //
 // Errors: *Error, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
-	request := c.reportRequest(q, skip, limit)
-	retry := &retries{most: c.maxAttempts, first: c.firstDelay}
-	var waited time.Duration
-	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
-	page, err := backoff.Retry(ctx, func() (Page, error) {
-		page, err := c.attempt(ctx, request, skip)
-		waited += page.Waited
-		retry.made, retry.failed = retry.made+1, err
-		return page, err
-	}, backoff.WithBackOff(retry), backoff.WithMaxElapsedTime(0))
-	page.Attempts, page.Waited = retry.made, waited
-	return page, err
+	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip)
+	return Page{Rows: answer.rows, Bytes: answer.bytes, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}, err
 }
 
-// attempt sends the request for the page at skip once.
-func (c *Client) attempt(ctx context.Context, request *graphql.Request, skip int) (Page, error) {
+// Dashboard reads a dashboard's own description. It blocks until that is there, an error that another attempt would
+// not mend, or the end of ctx.
+//
+// Errors: *UnknownDashboardError, *Error, or the cause of ctx.
+func (c *Client) Dashboard(ctx context.Context, id string) (Dashboard, error) {
+	request := graphql.NewRequest(c.queries[dashboardDefinition])
+	request.Var("id", id)
+	answer, _, err := c.persist(ctx, request, dashboardDefinition, 0)
+	if err != nil {
+		return Dashboard{}, err
+	}
+	return decodeDashboard(id, answer.value)
+}
+
+// answer is what a request is sent for.
+type answer struct {
+	rows  []string       // of a report or an insight
+	value jsontext.Value // of another operation
+	bytes int64          // of the body
+}
+
+// sending is what it took to get an answer.
+type sending struct {
+	attempts int           // requests sent, retries included
+	waited   time.Duration // for the rate limit and a place, over all attempts
+	took     time.Duration // from sending the last attempt to the last byte of its reply
+}
+
+// persist sends a request until it is answered, or another attempt would not help.
+func (c *Client) persist(ctx context.Context, request *graphql.Request, operation string, skip int) (answer, sending, error) {
+	retry := &retries{most: c.maxAttempts, first: c.firstDelay}
+	var all sending
+	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
+	got, err := backoff.Retry(ctx, func() (answer, error) {
+		got, one, err := c.attempt(ctx, request, operation, skip)
+		all.waited, all.took = all.waited+one.waited, one.took
+		retry.made, retry.failed = retry.made+1, err
+		return got, err
+	}, backoff.WithBackOff(retry), backoff.WithMaxElapsedTime(0))
+	all.attempts = retry.made
+	return got, all, err
+}
+
+// attempt sends a request once.
+func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, skip int) (answer, sending, error) {
 	waited, err := c.pace.enter(ctx)
 	if err != nil {
-		return Page{Waited: waited}, err
+		return answer{}, sending{waited: waited}, err
 	}
 	defer c.pace.leave()
 	sentAt := time.Now()
-	t := &tap{wire: c.wire, operation: reportData}
+	t := &tap{wire: c.wire, operation: operation}
 	if failed := c.send(ctx, request, t); failed != nil {
-		failed.Op, failed.Skip = reportData, skip
+		failed.Op, failed.Skip = operation, skip
 		if failed.Class == RateLimited {
 			c.pace.slowDown(sentAt, failed.RetryAfter)
 		}
-		return Page{Waited: waited}, failed
+		return answer{}, sending{waited: waited}, failed
 	}
 	c.pace.speedUp()
-	return Page{Rows: t.rows, Bytes: t.bytes, Waited: waited, Took: time.Since(sentAt)}, nil
+	return t.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
 }
 
 // send runs a request through the GraphQL client, within the time for one request.

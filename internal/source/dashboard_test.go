@@ -1,8 +1,11 @@
 package source
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"reflect"
 	"testing"
@@ -150,5 +153,92 @@ func TestDashboardsThatAreNotThere(t *testing.T) {
 		if d, err := decodeDashboard("d1", []byte(text)); err == nil {
 			t.Errorf("%s is taken for %+v", text, d)
 		}
+	}
+}
+
+func TestDashboardAndInsightsAreAskedForAsDocumented(t *testing.T) {
+	ask := map[string]func(*Client) error{
+		"GetDashboard": func(c *Client) error {
+			d, err := c.Dashboard(t.Context(), "64708408b289a50051bd6781")
+			if err == nil && (len(d.Insights) != 2 || d.Insights[0].Title != "Answered (Inbound)") {
+				err = fmt.Errorf("got %+v", d)
+			}
+			return err
+		},
+		"GetInsightData": func(c *Client) error {
+			page, err := c.Page(t.Context(), Query{
+				Dashboard: "64708408b289a50051bd6781", Insight: "6470840db289a50051bd67e6", TimeRange: "PAST_30_DAYS", Timezone: "Asia/Kolkata",
+			}, 0, 50)
+			if want := `{"value":2824,"title":"Answered","previousValue":3189}`; err == nil && (len(page.Rows) != 1 || page.Rows[0] != want) {
+				err = fmt.Errorf("got %q", page.Rows)
+			}
+			return err
+		},
+	}
+	for operation, ask := range ask {
+		var asked struct {
+			Query     string
+			Variables map[string]any
+		}
+		c := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+			if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+				t.Error(err)
+			}
+			// Spaced out as the documented response is, so the rows are compacted first.
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, readSample(t, operation+".response.json")); err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(compact.Bytes())
+		})
+		if err := ask(c); err != nil {
+			t.Errorf("%s: %v", operation, err)
+		}
+		if want := string(readSample(t, operation+".graphql")); asked.Query != want {
+			t.Errorf("%s: asked\n%s\nwant\n%s", operation, asked.Query, want)
+		}
+		var want map[string]any
+		if err := json.Unmarshal(readSample(t, operation+".variables.json"), &want); err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range want {
+			if !reflect.DeepEqual(asked.Variables[name], value) {
+				t.Errorf("%s: %s is %v, want %v", operation, name, asked.Variables[name], value)
+			}
+		}
+	}
+}
+
+func readSample(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("simulator/samples/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestARefusedDashboardIsClassed(t *testing.T) {
+	for _, test := range []struct {
+		body string
+		want Class
+	}{
+		{`{"data":{"dashboard":null},"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}`, Unauthorized},
+		{`{"data":{}}`, Malformed},
+		{`{"data":null}`, Malformed},
+		{`<html>`, Malformed},
+		{`{"data":{"dashboard":{"id":"d1"`, Transient},
+		{`{"data":{"dashboard":{"id":"d1"},"dashboard":{"id":"d1"}}}`, Malformed},
+	} {
+		c := serve(t, Options{}, replyWith(http.StatusOK, test.body))
+		var failed *Error
+		if d, err := c.Dashboard(t.Context(), "d1"); !errors.As(err, &failed) || failed.Class != test.want || failed.Op != "dashboard" {
+			t.Errorf("%s: %+v, %v", test.body, d, err)
+		}
+	}
+	c := serve(t, Options{}, replyWith(http.StatusOK, `{"data":{"dashboard":null}}`))
+	var unknown *UnknownDashboardError
+	if _, err := c.Dashboard(t.Context(), "d1"); !errors.As(err, &unknown) {
+		t.Errorf("null: %v", err)
 	}
 }

@@ -13,8 +13,12 @@ import (
 //go:embed queries/*.graphql
 var queries embed.FS
 
-// reportData is the operation that reads the rows of a report.
-const reportData = "getReportData"
+// The operations, by the names of their fields.
+const (
+	reportData          = "getReportData"  // the rows of a report
+	insightData         = "getInsightData" // the rows of an insight
+	dashboardDefinition = "dashboard"      // a dashboard's own description
+)
 
 // How Date variables are sent. The API's documentation does not say which forms it takes.
 const (
@@ -22,10 +26,23 @@ const (
 	DatesEpochMillis = "epoch_ms" // 1688510363260: a number
 )
 
-// reportRequest is the request for one page of a report.
-func (c *Client) reportRequest(q Query, skip, limit int) *graphql.Request {
-	request := graphql.NewRequest(c.reportQuery)
-	request.Var("reportId", q.Report)
+// operation is what reads the rows of the query.
+func (q Query) operation() string {
+	if q.Insight != "" {
+		return insightData
+	}
+	return reportData
+}
+
+// rowsRequest is the request for one page of a report or an insight.
+func (c *Client) rowsRequest(q Query, skip, limit int) *graphql.Request {
+	request := graphql.NewRequest(c.queries[q.operation()])
+	if q.Insight != "" {
+		request.Var("dashboardId", q.Dashboard)
+		request.Var("insightId", q.Insight)
+	} else {
+		request.Var("reportId", q.Report)
+	}
 	request.Var("startTime", nil)
 	request.Var("endTime", nil)
 	if !q.Range.Empty() {
@@ -82,10 +99,17 @@ func filterInputs(filters []Filter) []map[string]any {
 	return inputs
 }
 
-func readQuery(name string) (string, error) {
-	text, err := queries.ReadFile("queries/" + name + ".graphql")
-	if err != nil {
-		return "", fmt.Errorf("read the query %s: %w", name, err)
+// readQueries are the texts of the operations.
+func readQueries() (map[string]string, error) {
+	texts := map[string]string{}
+	for operation, name := range map[string]string{
+		reportData: "GetReportData", insightData: "GetInsightData", dashboardDefinition: "GetDashboard",
+	} {
+		text, err := queries.ReadFile("queries/" + name + ".graphql")
+		if err != nil {
+			return nil, fmt.Errorf("read the query %s: %w", name, err)
+		}
+		texts[operation] = string(text)
 	}
-	return string(text), nil
+	return texts, nil
 }

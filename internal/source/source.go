@@ -9,9 +9,11 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Query asks for the rows of a report in a stretch of time.
+// Query asks for the rows of a report, or of an insight, in a stretch of time.
 type Query struct {
-	Report string // the report's id
+	Report string // the report's id; "" for an insight
+	// Dashboard and Insight are the ids of an insight and of the dashboard that it is on; "" for a report.
+	Dashboard, Insight string
 	// Range is the stretch of time: sent as startTime and endTime. Whether the API takes either end as
 	// inclusive is not documented; the caller reads a little more and tells rows apart by key. The zero
 	// Window sends neither (then TimeRange says what is read).

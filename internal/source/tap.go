@@ -20,9 +20,8 @@ type tap struct {
 	wire      *wire
 	operation string
 
-	rows   []string
+	answer answer
 	errors []graphQLError // the client keeps only the first one's message
-	bytes  int64
 	status int
 }
 
@@ -36,12 +35,13 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	watched := &watchedBody{body: resp.Body}
 	got, err := decodeReply(watched, t.operation, resp.ContentLength)
-	t.rows, t.errors, t.bytes, t.status = got.rows, got.graphQLErrors(), watched.bytes, resp.StatusCode
+	t.answer = answer{rows: got.rows, value: got.value, bytes: watched.bytes}
+	t.errors, t.status = got.graphQLErrors(), resp.StatusCode
 	switch {
 	case watched.err != nil:
 		return nil, watched.err
-	case err == nil && !got.hasRows && len(t.errors) == 0:
-		err = fmt.Errorf("no rows at data.%s.data", t.operation)
+	case err == nil && !got.complete && len(t.errors) == 0:
+		err = fmt.Errorf("no %s", wanted(t.operation))
 	}
 	if err != nil {
 		return nil, t.malformed(err, watched)
@@ -50,6 +50,14 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Body = io.NopCloser(bytes.NewReader(envelope))
 	resp.ContentLength = int64(len(envelope))
 	return resp, nil
+}
+
+// wanted is what a reply to an operation has, in words.
+func wanted(operation string) string {
+	if operation == dashboardDefinition {
+		return "value at data." + operation
+	}
+	return "rows at data." + operation + ".data"
 }
 
 // malformed is the error of a body that is no documented reply. One that ends in the middle was cut short.
@@ -99,14 +107,15 @@ func (w *watchedBody) head() (text string, cut bool) {
 
 // reply is what a body holds.
 type reply struct {
-	rows    []string
-	hasRows bool             // data.<operation>.data is an array
-	errors  []jsontext.Value // the values of "errors": more than one only in a very odd reply
+	rows     []string
+	value    jsontext.Value   // data.dashboard
+	complete bool             // what was asked for is there: data.dashboard, or an array at data.<operation>.data
+	errors   []jsontext.Value // the values of "errors": more than one only in a very odd reply
 }
 
-// decodeReply takes a body apart: {"data": {<operation>: {"data": [row, ...]}}, "errors": [...]}. Whether the
-// shape is right is for the caller to say: a reply with errors may lack the rest. length is the body's length
-// where it is known. Errors never quote the body.
+// decodeReply takes a body apart: {"data": {<operation>: {"data": [row, ...]}}, "errors": [...]}, or, for a dashboard,
+// {"data": {"dashboard": value}, "errors": [...]}. Whether the shape is right is for the caller to say: a reply with
+// errors may lack the rest. length is the body's length where it is known. Errors never quote the body.
 func decodeReply(body io.Reader, operation string, length int64) (reply, error) {
 	var got reply
 	rows := rowsText{}
@@ -120,11 +129,14 @@ func decodeReply(body io.Reader, operation string, length int64) (reply, error) 
 			return err
 		case "data":
 			return onlyMember(in, operation, func() error {
+				if operation == dashboardDefinition {
+					return got.readValue(in)
+				}
 				return onlyMember(in, "data", func() error {
-					if got.hasRows {
+					if got.complete {
 						return errTwice
 					}
-					got.hasRows = in.PeekKind() == '['
+					got.complete = in.PeekKind() == '['
 					return rows.readArray(in)
 				})
 			})
@@ -136,6 +148,15 @@ func decodeReply(body io.Reader, operation string, length int64) (reply, error) 
 	}
 	got.rows = rows.split()
 	return got, undressed(err)
+}
+
+func (r *reply) readValue(in *jsontext.Decoder) error {
+	if r.complete {
+		return errors.New("the dashboard is there twice")
+	}
+	value, err := in.ReadValue()
+	r.value, r.complete = value.Clone(), err == nil
+	return err
 }
 
 var (

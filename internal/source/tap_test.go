@@ -52,8 +52,8 @@ func TestDecodeReply(t *testing.T) {
 			if fmt.Sprint(err) != test.err && (err != nil || test.err != "") {
 				t.Fatalf("error %v, want %q", err, test.err)
 			}
-			if err == nil && (got.hasRows != (test.want != nil) || !slices.Equal(got.rows, test.want)) {
-				t.Errorf("rows %t %q, want %q", got.hasRows, got.rows, test.want)
+			if err == nil && (got.complete != (test.want != nil) || !slices.Equal(got.rows, test.want)) {
+				t.Errorf("rows %t %q, want %q", got.complete, got.rows, test.want)
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func FuzzDecodeReply(f *testing.F) {
 			t.Fatalf("envelope %q", got.envelope(reportData))
 		}
 		got.graphQLErrors()
-		if want, ok := rowsByStandardLibrary(body); ok && (!got.hasRows || len(got.rows) != want) {
+		if want, ok := rowsByStandardLibrary(body); ok && (!got.complete || len(got.rows) != want) {
 			t.Fatalf("%d rows, encoding/json has %d", len(got.rows), want)
 		}
 	})
