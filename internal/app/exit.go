@@ -26,6 +26,7 @@ func ExitCode(err error) int {
 		malformed   config.Errors
 		unknown     *UnknownDatasetError
 		backwards   *export.RangeError
+		dashboard   *source.UnknownDashboardError
 		mapping     *schema.MappingError
 		narrowing   *schema.NarrowingError
 		unavailable *sink.UnavailableError
@@ -36,7 +37,7 @@ func ExitCode(err error) int {
 	case err == nil:
 		return ExitDone
 	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing),
-		errors.As(err, &backwards):
+		errors.As(err, &backwards), errors.As(err, &dashboard):
 		return ExitUsage
 	case errors.As(err, &address) && address.Op == "listen":
 		return ExitUsage // http.listen

@@ -28,32 +28,32 @@ const (
 
 // Proposal is a mapping for a report.
 type Proposal struct {
-	Rows    int // sampled, each once
-	Samples int // ranges of time that they came from
-	Fields  []Field
+	Rows    int     `json:"rows"`    // sampled, each once
+	Samples int     `json:"samples"` // ranges of time that they came from
+	Fields  []Field `json:"fields"`
 	// Key are the names of the fields that tell one row from another; empty: none was found.
-	Key         []string
-	KeyEvidence string
+	Key         []string `json:"key"`
+	KeyEvidence string   `json:"key_evidence"`
 	// TimeField is the name of the field that a range selects on; "": none was found.
-	TimeField    string
-	TimeEvidence string
+	TimeField    string `json:"time_field"`
+	TimeEvidence string `json:"time_evidence"`
 }
 
 // Field is what is proposed for a metric id.
 type Field struct {
-	ID     string
-	Name   string
-	Type   schema.Type
-	Title  string // "" where no dashboard names the id
-	CopyOf string // id of the field that carries the same values: this one is dropped; "" for most
+	ID     string      `json:"id"`
+	Name   string      `json:"name"`
+	Type   schema.Type `json:"type"`
+	Title  string      `json:"title"`   // "" where no dashboard names the id
+	CopyOf string      `json:"copy_of"` // id of the field that carries the same values: this one is dropped; "" for most
 	// Confidence is that of the type.
-	Confidence Confidence
+	Confidence Confidence `json:"confidence"`
 	// Evidence says what the guess rests on, in a line.
-	Evidence string
+	Evidence string `json:"evidence"`
 	// Absent is the share of rows without a value, from 0 to 1.
-	Absent float64
+	Absent float64 `json:"absent"`
 	// Examples are up to three values, as JSON.
-	Examples []string
+	Examples []string `json:"examples"`
 }
 
 // Propose looks at samples of one report and proposes a mapping. Of rows that are no JSON objects nothing is taken.

@@ -49,15 +49,16 @@ func (p Proposal) YAML(s Section) string {
 	return w.text.String()
 }
 
-// FieldLines are the lines of the named fields alone, to be added to a mapping that is there.
-func (p Proposal) FieldLines(wanted func(id string) bool) []string {
-	var lines []string
+// FieldLine is a field as one line of a mapping, without indentation.
+type FieldLine struct{ ID, Line string }
+
+// FieldLines are the fields by themselves, for a mapping that is there already.
+func (p Proposal) FieldLines() []FieldLine {
+	var lines []FieldLine
 	for _, f := range p.Fields {
-		if wanted(f.ID) {
-			w := &section{}
-			w.field(f)
-			lines = append(lines, strings.TrimSpace(w.text.String()))
-		}
+		w := &section{}
+		w.field(f)
+		lines = append(lines, FieldLine{f.ID, strings.TrimSpace(w.text.String())})
 	}
 	return lines
 }
@@ -78,7 +79,7 @@ func (w *section) noted(depth int, text, comment string) {
 
 func (w *section) field(f Field) {
 	if f.CopyOf != "" {
-		w.noted(6, scalar(f.ID)+": {drop: true}", "a copy of "+f.CopyOf+": "+f.Evidence)
+		w.line(6, "%-72s # %s", scalar(f.ID)+": {drop: true}", "a copy of "+f.CopyOf+": "+f.Evidence)
 		return
 	}
 	entry := fmt.Sprintf("%s: {name: %s, type: %s", scalar(f.ID), f.Name, f.Type)
@@ -92,7 +93,7 @@ func (w *section) field(f Field) {
 	if !w.hide && len(f.Examples) > 0 {
 		comment += "; " + shown(f.Examples)
 	}
-	w.noted(6, entry+"}", comment)
+	w.line(6, "%-72s # %s", entry+"}", comment)
 }
 
 // percent never rounds a share to nothing or to all.

@@ -44,3 +44,6 @@ func (t Type) String() string {
 	}
 	return typeNames[t]
 }
+
+// MarshalText is the name that a mapping uses for the type.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

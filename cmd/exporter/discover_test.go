@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/source/simulator"
+)
+
+// A person with an endpoint and a key only gets from there to rows in a table.
+func TestDiscoverFromNothing(t *testing.T) {
+	s := newSite(t)
+	t.Setenv("SAMESPACE_API_KEY", canaryKey)
+	head := fmt.Sprintf("# mine\nsource: {endpoint: %q, api_key: '${SAMESPACE_API_KEY}', requests_per_second: 1000} # the API\nwarehouse: {dsn: %q}\n", s.endpoint, s.dsn)
+
+	s.write(head)
+	found := s.run("discover", "--report", s.report.ID, "--dashboard", simulator.DashboardID, "--name", "calls").ends(app.ExitDone)
+	found.prints("key: [id]", "time_field: started_at", "title: Channel", "{drop: true}", "a copy of "+s.report.TimeField)
+	s.write(head + strings.Replace(found.stdout, "since: 20", "since: "+s.since.Format("2006-01-02")+" # 20", 1))
+	s.run("check").ends(app.ExitDone).prints("sampled rows fit the mapping")
+	s.run("run", "--once").ends(app.ExitDone).prints("calls")
+	truth := 0
+	for range s.sim.Truth(s.report.ID, s.since, s.since.AddDate(0, 0, 3)) {
+		truth++
+	}
+	if rows := s.query("select count(*), count(distinct started_at) from calls"); rows[0][0] != fmt.Sprint(truth) || truth == 0 {
+		t.Errorf("%v rows in the table, want %d", rows, truth)
+	}
+
+	s.write(head)
+	s.run("discover", "--report", s.report.ID, "--name", "calls", "--write").ends(app.ExitDone).prints("added to " + s.path + ": report calls")
+	text, err := os.ReadFile(s.path)
+	if err != nil || !strings.HasPrefix(string(text), head) {
+		t.Errorf("%v: what a person wrote has changed: %s", err, text)
+	}
+	s.run("discover", "--report", s.report.ID, "--write").ends(app.ExitDone).prints("has all of it already")
+	s.run("check").ends(app.ExitDone).prints("sampled rows fit the mapping")
+}
+
+func TestDiscoverSaysWhatToDo(t *testing.T) {
+	s := newSite(t)
+	s.run("discover").ends(app.ExitUsage).says("--report is missing")
+	s.run("discover", "--report", "nosuch").ends(app.ExitFailed).says("nosuch", "is not known")
+	s.run("discover", "--report", s.report.ID, "--dashboard", "nosuch").ends(app.ExitUsage).says("no dashboard nosuch", "check dashboard_id")
+	execute(t, t.Context(), "discover", "--report", "r", "-c", t.TempDir()+"/none.yaml").ends(app.ExitUsage).says("--endpoint")
+	t.Setenv("SAMESPACE_API_KEY", "wrong-key")
+	execute(t, t.Context(), "discover", "--report", s.report.ID, "--endpoint", s.endpoint).ends(app.ExitUnreachable).says("source.api_key")
+}
