@@ -183,3 +183,28 @@ func join(pairs []pair) json.RawMessage {
 	}
 	return append(b, '}')
 }
+
+// TimezoneMovesRange takes startTime and endTime for wall-clock times of the timezone.
+func TimezoneMovesRange() Fault {
+	return Fault{ask: func(r Request, q *query) error {
+		name, _ := r.Variables["timezone"].(string)
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			return err
+		}
+		_, offset := time.UnixMilli(q.from).In(zone).Zone()
+		q.from, q.to = q.from-int64(offset)*1000, q.to-int64(offset)*1000
+		return nil
+	}}
+}
+
+// TimeRangeWins passes startTime and endTime over where a timeRange is sent beside them.
+func TimeRangeWins() Fault {
+	return Fault{ask: func(r Request, q *query) error {
+		if name, ok := r.Variables["timeRange"].(string); ok {
+			from, to := timeRange(name, time.UnixMilli(q.now).UTC())
+			q.from, q.to = from.UnixMilli(), to.UnixMilli()
+		}
+		return nil
+	}}
+}
