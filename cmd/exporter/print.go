@@ -49,11 +49,11 @@ func (c *command) printSummaries(summaries []app.Summary, err error) {
 	for _, s := range summaries {
 		rows = append(rows, []string{
 			s.Dataset, count(s.Windows), count(s.Requests), count(s.RowsRead), count(s.Counts.Inserted), count(s.Counts.Updated),
-			count(s.Counts.Unchanged), count(s.Rejected), count(len(s.Failed)), s.Took.Round(time.Millisecond).String(),
+			count(s.Counts.Unchanged), count(s.Counts.Deleted), count(s.Rejected), count(len(s.Failed)), s.Took.Round(time.Millisecond).String(),
 		})
 	}
 	printTable(c.stdout, []string{
-		"dataset", "windows", "requests", "rows read", "inserted", "updated", "unchanged", "rejected", "failed spans", "took",
+		"dataset", "windows", "requests", "rows read", "inserted", "updated", "unchanged", "deleted", "rejected", "failed spans", "took",
 	}, rows)
 }
 

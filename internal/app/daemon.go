@@ -85,7 +85,7 @@ func (a *App) pass(ctx context.Context, e *export.Exporter, stop <-chan struct{}
 		logger.Error("pass failed", "error", err, "windows", s.Windows, "failed_spans", len(s.Failed))
 	case s.Spans > 0:
 		logger.Info("pass done", "windows", s.Windows, "requests", s.Requests, "rows", s.RowsRead, "inserted", s.Counts.Inserted,
-			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "rejected", s.Rejected,
+			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "deleted", s.Counts.Deleted, "rejected", s.Rejected,
 			"replaced_characters", s.Replaced, "took", s.Took.String())
 	default:
 		logger.Debug("nothing due")

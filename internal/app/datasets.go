@@ -22,6 +22,9 @@ func (a *App) addDatasets(c *config.Config) error {
 			a.skipped = append(a.skipped, fmt.Sprintf("report %s: %s", r.Name, reason))
 			continue
 		}
+		if r.Deleted == config.DeletedMark && r.TimeField == "" {
+			a.Logger.Warn("rows that are gone are not marked as deleted: deleted: mark needs a time_field", "dataset", r.Name)
+		}
 		dataset, err := reportDataset(r, c.Source)
 		if err != nil {
 			return fmt.Errorf("report %s: %w", r.Name, err)
@@ -49,8 +52,6 @@ func notExported(d config.Dataset) string {
 		return "this version does not export rolling ranges (time_range); give it since and window"
 	case d.Write != config.WriteUpsert:
 		return fmt.Sprintf("this version does not write by %s; give it write: upsert and a key", d.Write)
-	case d.Deleted == config.DeletedMark:
-		return "this version does not mark deleted rows; give it deleted: keep"
 	}
 	return ""
 }
@@ -65,6 +66,7 @@ func reportDataset(r config.Report, s config.Source) (export.Dataset, error) {
 		Name: r.Name, Kind: sink.KindReport, ConfigHash: configHash(r), Mapper: mapper, Query: query(r, s),
 		Grid: r.Grid(), Since: r.Since, Delay: r.Window.Delay, Overlap: r.Window.Overlap, Reread: r.Window.Reread,
 		MaxRows: r.Window.MaxRows, MaxSpan: r.Window.MaxSpan, FailOnBadRow: r.OnBadRow == config.BadRowFail,
+		DeletedMaxShare: r.DeletedMaxShare,
 	}, nil
 }
 

@@ -25,16 +25,19 @@ type Dataset struct {
 	Window    Window
 	// Write is how rows get into the table. Default upsert for a report; for an insight replace with windows,
 	// append with a time range.
-	Write        Write
-	Key          []string // names of fields; not empty for upsert
-	TimeField    string   // name of the field that the window is about. Default "": none
-	Sort         Sort
-	Filters      []Filter
-	Fields       []Field // the mapping, in the file's order, dropped fields included
-	OnBadRow     OnBadRow
-	Unmapped     Unmapped
-	Deleted      Deleted
-	TransformKey Secret // keys the hmac transform. Set whenever a field has it
+	Write     Write
+	Key       []string // names of fields; not empty for upsert
+	TimeField string   // name of the field that the window is about. Default "": none
+	Sort      Sort
+	Filters   []Filter
+	Fields    []Field // the mapping, in the file's order, dropped fields included
+	OnBadRow  OnBadRow
+	Unmapped  Unmapped
+	Deleted   Deleted
+	// DeletedMaxShare is the largest share of a window's rows that may be marked as deleted at once: from 0 to 1.
+	// Default 0.5. A few rows may always be.
+	DeletedMaxShare float64
+	TransformKey    Secret // keys the hmac transform. Set whenever a field has it
 }
 
 // Report is a report of the API.
@@ -103,7 +106,7 @@ type Deleted string
 // What can happen with deleted rows. Keep is the default.
 const (
 	DeletedKeep Deleted = "keep"
-	DeletedMark Deleted = "mark" // sets _deleted_at; only where Write is upsert
+	DeletedMark Deleted = "mark" // sets _deleted_at; only where Write is upsert, and for rows with a TimeField
 )
 
 // Sort is the order to ask the API for. The zero Sort asks for none.
@@ -209,5 +212,7 @@ func defaultDataset() Dataset {
 		OnBadRow: BadRowQuarantine,
 		Unmapped: UnmappedKeep,
 		Deleted:  DeletedKeep,
+
+		DeletedMaxShare: 0.5,
 	}
 }

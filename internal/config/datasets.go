@@ -119,6 +119,7 @@ func (d *draft) keys() []key {
 		{name: "on_bad_row", binding: choice(&d.OnBadRow, BadRowQuarantine, BadRowFail)},
 		{name: "unmapped", binding: choice(&d.Unmapped, UnmappedKeep, UnmappedIgnore, UnmappedFail)},
 		{name: "deleted", binding: choice(&d.Deleted, DeletedKeep, DeletedMark)},
+		{name: "deleted_max_share", binding: share(&d.DeletedMaxShare)},
 		{name: "transform_key", binding: orNull(&d.TransformKey, secret(&d.TransformKey))},
 	}
 }

@@ -94,6 +94,15 @@ func rate(dst *float64) binding {
 		})
 }
 
+// share is a part of a whole.
+func share(dst *float64) binding {
+	return parsed(dst, "a share; write a number from 0 to 1, such as 0.5", jsonSchema{"type": "number", "minimum": 0, "maximum": 1}.orExpansion(*dst),
+		func(s string) (float64, bool) {
+			f, err := strconv.ParseFloat(s, 64)
+			return f, err == nil && f >= 0 && f <= 1
+		})
+}
+
 // schedule is cron text.
 func schedule(dst *string) binding {
 	return binding{schema: jsonSchema{"type": "string", "default": *dst}, read: func(p place) {

@@ -261,6 +261,9 @@ func (p *passage) readAgain(ctx context.Context, stretch window.Window) ([]sink.
 func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration) ([]sink.Row, error) {
 	q := p.Dataset.Query
 	q.Range = window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}
+	if around > lead { // whole windows
+		q.Range = window.Window{Start: p.Dataset.Grid.At(q.Range.Start).Start, End: p.Dataset.Grid.At(q.Range.End).End}
+	}
 	if p.edge.After(stretch.End) && p.edge.Before(q.Range.End) {
 		q.Range.End = p.edge
 	}

@@ -263,3 +263,36 @@ func TestUnescapedTextIsNotCopied(t *testing.T) {
 		t.Errorf("a row took %v allocations, want only that of its values", allocs)
 	}
 }
+
+// A row that does not fit may still say which row it is.
+func TestKeyOf(t *testing.T) {
+	m := compile(t, schema.Mapping{
+		Table: "t", Key: []string{"name", "n"}, Fields: []schema.Field{
+			{ID: "a", Name: "name", Type: schema.Text, Transform: schema.Lower}, {ID: "b", Name: "n", Type: schema.Integer},
+			{ID: "c", Name: "seconds", Type: schema.Integer},
+		},
+	})
+	for raw, want := range map[string]bool{
+		`{"a":"X","b":"7","c":"n/a"}`:       true,
+		`{"c":{},"zz":[1],"b":7.0,"a":"x"}`: true,
+		`{"a":"X","b":7,"c":1,"c":2}`:       true,
+		`{"a":"X","b":7.5}`:                 false,
+		`{"a":"X"}`:                         false,
+		`{"a":null,"b":7}`:                  false,
+		`{"a":"X","b":7,"a":"x"}`:           false,
+		`["a"]`:                             false,
+		`{"a":"X","b":7`:                    false,
+		``:                                  false,
+	} {
+		key, ok := m.KeyOf(raw)
+		if ok != want {
+			t.Errorf("%s: %t", raw, ok)
+		}
+		if ok && (key.Values[0] != schema.StrValue("x") || key.Values[1] != schema.IntValue(7) || !key.Values[2].IsNull()) {
+			t.Errorf("%s: %+v", raw, key.Values)
+		}
+	}
+	if _, ok := compile(t, schema.Mapping{Table: "t", Fields: []schema.Field{{ID: "a", Name: "name", Type: schema.Text}}}).KeyOf(`{"a":"x"}`); ok {
+		t.Error("a row of a table without a key has one")
+	}
+}

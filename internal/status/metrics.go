@@ -53,6 +53,7 @@ func (m *Metrics) Committed(c Commit) {
 	m.rows.WithLabelValues(c.Dataset, "inserted").Add(float64(c.Counts.Inserted))
 	m.rows.WithLabelValues(c.Dataset, "updated").Add(float64(c.Counts.Updated))
 	m.rows.WithLabelValues(c.Dataset, "unchanged").Add(float64(c.Counts.Unchanged))
+	m.rows.WithLabelValues(c.Dataset, "deleted").Add(float64(c.Counts.Deleted))
 	m.windows.WithLabelValues(c.Dataset).Add(float64(c.Windows))
 	m.requests.WithLabelValues(c.Dataset).Add(float64(c.Requests))
 	m.rejected.WithLabelValues(c.Dataset).Add(float64(c.Rejected))

@@ -41,6 +41,7 @@ type Run struct {
 	Written   int64      `json:"rows_written"`
 	Unchanged int64      `json:"rows_unchanged"`
 	Rejected  int64      `json:"rows_rejected"`
+	Deleted   int64      `json:"rows_deleted"` // marked as deleted
 }
 
 // Read asks the warehouse how every dataset is doing.
@@ -62,7 +63,7 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 		if r := d.LastRun; r.ID != 0 {
 			shown.LastRun = &Run{
 				Kind: string(r.Kind), StartedAt: r.StartedAt.UTC(), EndedAt: known(r.EndedAt), Outcome: r.Outcome, Windows: r.Windows,
-				RowsRead: r.RowsRead, Written: r.Written, Unchanged: r.Unchanged, Rejected: r.Rejected,
+				RowsRead: r.RowsRead, Written: r.Written, Unchanged: r.Unchanged, Rejected: r.Rejected, Deleted: r.Deleted,
 			}
 			if r.EndedAt.IsZero() {
 				shown.LastRun.Outcome = "running"

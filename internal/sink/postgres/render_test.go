@@ -26,7 +26,7 @@ func goldenTables() map[string]target {
 			Name: "calls", Comment: "Calls", Columns: columns, Key: []string{"call_id"}, TimeField: "started_at",
 		}},
 		"two_keys_and_deleted": {schemaName: `odd "schema"`, Table: schema.Table{
-			Name: "Calls", Columns: columns, Key: []string{`a "quoted" name`, "day"}, MarksDeleted: true,
+			Name: "Calls", Columns: columns, Key: []string{`a "quoted" name`, "day"}, TimeField: "started_at", MarksDeleted: true,
 		}},
 	}
 }
@@ -47,6 +47,9 @@ func TestSQLOfAMapping(t *testing.T) {
 			sql = append(sql, table.distribute())
 			if table.TimeField != "" {
 				sql = append(sql, table.readByTime())
+			}
+			if table.marksDeleted() {
+				sql = append(sql, table.readStanding(), table.markGone())
 			}
 			sql = append(sql, table.readByKey(), table.readTypes(), table.copyRows(), table.createStage(), table.copyStage(), table.upsert())
 			golden(t, name, strings.Join(sql, ";\n\n")+";\n")

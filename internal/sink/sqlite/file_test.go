@@ -327,7 +327,7 @@ func TestShapesAsSQL(t *testing.T) {
 	s := shapeOf(table)
 	got := strings.Join([]string{
 		createTable(table), addColumn(table, schema.Column{Name: "ex\"tra", Type: schema.JSON}),
-		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2), s.existing(2), s.update(), s.between(),
+		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2), s.existing(2), s.update(), s.between(), standingRows(table), s.mark(),
 	}, ";\n\n") + ";\n"
 	golden := filepath.Join("testdata", "shapes.sql")
 	if *update {

@@ -29,11 +29,34 @@ COMMENT ON COLUMN "odd ""schema"""."Calls"."_extra" IS 'Values that the mapping 
 
 COMMENT ON COLUMN "odd ""schema"""."Calls"."_deleted_at" IS 'When the row was found gone from the source';
 
+CREATE INDEX ON "odd ""schema"""."Calls" ("started_at");
+
 ALTER TABLE "odd ""schema"""."Calls" ADD COLUMN "a ""quoted"" name" numeric;
 
 ALTER TABLE "odd ""schema"""."Calls" ALTER COLUMN "a ""quoted"" name" TYPE numeric;
 
 SELECT create_distributed_table('"odd ""schema"""."Calls"', 'a "quoted" name');
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."started_at" >= $1 AND t."started_at" <= $2
+LIMIT $3;
+
+SELECT t."a ""quoted"" name", t."day", t."started_at"
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."started_at" >= $1 AND t."started_at" < $2 AND t."_exported_at" <= $3 AND t."_deleted_at" IS NULL;
+
+WITH gone AS MATERIALIZED (
+    SELECT * FROM unnest($5, $6) AS k (k1, k2)
+), marked AS (
+    UPDATE "odd ""schema"""."Calls" AS t
+    SET "_deleted_at" = $4, "_exported_at" = $4
+    FROM gone
+    WHERE t."a ""quoted"" name" = gone.k1 AND t."day" = gone.k2
+        AND t."started_at" >= $1 AND t."started_at" < $2 AND t."_exported_at" <= $3 AND t."_deleted_at" IS NULL
+    RETURNING 1
+)
+SELECT count(*) FROM marked;
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
 FROM unnest($1, $2) AS k (k1, k2)

@@ -22,3 +22,7 @@ SELECT k.column1, +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_ext
 UPDATE "notes" SET "at" = ?2, "amount" = ?4, "score" = ?5, "_extra" = ?6, "_deleted_at" = ?7, "_window_start" = ?8, "_exported_at" = ?9 WHERE "id" = ?1 AND "note" = ?3;
 
 SELECT EXISTS (SELECT 1 FROM "notes" WHERE "id" BETWEEN ? AND ?);
+
+SELECT +"id", +"note", +"at" FROM "notes" WHERE "at" >= ?1 AND "at" < ?2 AND "_exported_at" <= ?3 AND "_deleted_at" IS NULL;
+
+UPDATE "notes" SET "_deleted_at" = ?3, "_exported_at" = ?3 WHERE "id" = ?1 AND "note" = ?2;
