@@ -203,12 +203,15 @@ func (p *planner) comments(have *Existing) {
 	}
 }
 
-// index gives the time field an index, unless some index or the key begins with it.
+// index gives the time field an index, and the window where rows are looked up by it, unless some index or the key
+// begins with the column.
 func (p *planner) index(have *Existing) {
-	place := p.want.ColumnIndex(p.want.TimeField)
-	leads := slices.Contains(have.Indexed, p.want.TimeField) || len(have.Key) > 0 && have.Key[0] == p.want.TimeField
-	if place >= 0 && !leads {
-		p.changes = append(p.changes, Change{Kind: CreateIndex, Column: p.want.Columns[place]})
+	for _, c := range p.allColumns() {
+		wanted := c.Name == p.want.TimeField || p.want.ByWindow && c.Name == WindowStartColumn
+		leads := slices.Contains(have.Indexed, c.Name) || len(have.Key) > 0 && have.Key[0] == c.Name
+		if wanted && !leads {
+			p.changes = append(p.changes, Change{Kind: CreateIndex, Column: c})
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ type Table struct {
 	// MarksDeleted is set where rows that are gone from a window that was read again are marked: the table
 	// then has the column _deleted_at.
 	MarksDeleted bool
+	// ByWindow is set where rows are looked up by their window: _window_start then has an index.
+	ByWindow bool
 }
 
 // Column is a mapped column.

@@ -192,10 +192,29 @@ type Reading struct {
 	Error      string    // why it is unstable; else ""
 }
 
+// Write is how the rows of a batch get into the table.
+type Write int
+
+// The ways to write. All but Upsert are for tables without a key, and compare rows by their content: the mapped
+// values and _extra. However often a batch is committed, the table is the same after it.
+const (
+	// Upsert is by key. Without a key the rows are added, whatever is there.
+	Upsert Write = iota
+	// Append adds what the rows' windows (by _window_start) do not have yet: as many rows of one content as the batch
+	// has, those that are there counted. Nothing is changed or taken away.
+	Append
+	// ReplaceWindows makes the rows of the windows of the batch's readings those of the batch. A window whose rows
+	// are the same is not written.
+	ReplaceWindows
+	// ReplaceTable makes the rows of the table those of the batch. Where they are the same nothing is written.
+	ReplaceTable
+)
+
 // Batch is the rows of a span, mapped, ready to commit.
 type Batch struct {
 	Lease    Lease
 	Table    schema.Table
+	Write    Write
 	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
 	Rejects  []Reject
 	Readings []Reading
@@ -218,6 +237,7 @@ type Counts struct {
 	Unchanged int64
 	Duplicate int64 // rows of the batch whose key came again later in the batch
 	Deleted   int64 // rows of the table that were marked as deleted
+	Removed   int64 // rows of the table that gave way to those of the batch, where it replaces
 }
 
 // Failure says why the windows of a lease were not read.

@@ -29,7 +29,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if err != nil {
 			return err
 		}
-		if counts, err = rows.write(ctx, tx, at); err != nil {
+		if counts, err = rows.store(ctx, tx, b, at); err != nil {
 			return err
 		}
 		if counts.Deleted, err = rows.sweep(ctx, tx, b.Sweep, at); err != nil {

@@ -40,6 +40,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"lease", leaseTests()},
 		{"commit", commitTests()},
 		{"deleted", deletedTests()},
+		{"replace", replaceTests()},
 		{"ledger", ledgerTests()},
 		{"values", valueTests()},
 		{"rejects", rejectTests()},

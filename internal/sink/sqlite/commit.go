@@ -25,7 +25,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
 		}
-		if counts, err = rows.store(ctx, tx, now); err != nil {
+		if counts, err = rows.write(ctx, tx, b, now); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
 		if counts.Deleted, err = rows.sweep(ctx, tx, b, now); err != nil {

@@ -1,0 +1,215 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// store writes the batch's rows in the way that it asks for.
+func (a *arranged) store(ctx context.Context, tx pgx.Tx, b sink.Batch, at time.Time) (sink.Counts, error) {
+	switch {
+	case b.Write == sink.Upsert:
+		return a.write(ctx, tx, at)
+	case len(a.Key) > 0:
+		return sink.Counts{}, fmt.Errorf("the rows of %s have a key: they can only be upserted", a.name())
+	}
+	a.exportedAt = at
+	scope := a.scopeOf(b)
+	there, err := a.contents(ctx, tx.Conn().PgConn(), scope)
+	if err != nil {
+		return sink.Counts{}, err
+	}
+	if b.Write == sink.Append {
+		return a.addMissing(ctx, tx, there)
+	}
+	return a.replace(ctx, tx, scope, there)
+}
+
+// scope is the part of a table that a batch is about: windows, or all of it.
+type scope struct {
+	all     bool
+	windows []time.Time
+}
+
+func (a *arranged) scopeOf(b sink.Batch) (s scope) {
+	switch b.Write {
+	case sink.ReplaceTable:
+		s.all = true
+	case sink.ReplaceWindows:
+		for _, r := range b.Readings {
+			s.windows = append(s.windows, r.Start)
+		}
+	default:
+		seen := map[int64]bool{}
+		for _, row := range a.rows {
+			if at := row.WindowStart; !seen[at.UnixMicro()] {
+				seen[at.UnixMicro()] = true
+				s.windows = append(s.windows, at)
+			}
+		}
+	}
+	return s
+}
+
+// has reports whether rows of a window are in the scope.
+func (s scope) has(window time.Time) bool {
+	return s.all || slices.ContainsFunc(s.windows, window.Equal)
+}
+
+// group is the window that a row is compared within; one for all where the whole table is.
+func (s scope) group(window time.Time) int64 {
+	if s.all {
+		return 0
+	}
+	return window.UnixMicro()
+}
+
+// contents counts the rows that a table has, by group and content.
+type contents map[int64]map[string]int64
+
+func (c contents) add(group int64, content string) {
+	if c[group] == nil {
+		c[group] = map[string]int64{}
+	}
+	c[group][content]++
+}
+
+// contents reads what the table has.
+func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope) (contents, error) {
+	values, oids := split(s.parameters())
+	result := conn.ExecParams(ctx, a.readContents(s), values, oids, []int16{binaryFormat}, []int16{binaryFormat})
+	compared := a.compared()
+	there := contents{}
+	more := result.NextRow()
+	failure := a.checkTypes(result.FieldDescriptions())
+	var buf []byte
+	for ; more && failure == nil; more = result.NextRow() {
+		fields := result.Values()
+		buf = buf[:0]
+		for i, c := range compared {
+			if buf, failure = appendSent(buf, c.Type, fields[i]); failure != nil {
+				break
+			}
+		}
+		start, err := decodeValue(schema.Timestamptz, fields[len(compared)])
+		if failure == nil {
+			failure = err
+		}
+		there.add(s.group(start.Time()), string(buf))
+	}
+	if _, err := result.Close(); err != nil {
+		return nil, err
+	}
+	return there, failure
+}
+
+// appendSent is a field as appendField would encode it: equal values can be sent in different ways.
+func appendSent(buf []byte, t schema.Type, sent []byte) ([]byte, error) {
+	v, err := decodeValue(t, sent)
+	return appendField(buf, t, v), err
+}
+
+// content is a row as contents has it.
+func (a *arranged) content(row *sink.Row) string {
+	var buf []byte
+	for i, v := range row.Values {
+		buf = appendField(buf, a.Columns[i].Type, v)
+	}
+	return string(appendField(buf, schema.JSON, row.Extra))
+}
+
+// addMissing writes the rows that the table does not have.
+func (a *arranged) addMissing(ctx context.Context, tx pgx.Tx, there contents) (counts sink.Counts, err error) {
+	a.verdicts = make([]verdict, len(a.rows))
+	for i := range a.rows {
+		group, content := a.rows[i].WindowStart.UnixMicro(), a.content(&a.rows[i])
+		if there[group][content] > 0 {
+			there[group][content]--
+			a.verdicts[i] = unchanged
+			counts.Unchanged++
+		}
+	}
+	counts.Inserted = int64(len(a.rows)) - counts.Unchanged
+	return counts, a.copyMissing(ctx, tx, counts.Inserted)
+}
+
+// replace writes the rows of the groups that differ, in place of those that are there.
+func (a *arranged) replace(ctx context.Context, tx pgx.Tx, s scope, there contents) (counts sink.Counts, err error) {
+	here := contents{}
+	for i := range a.rows {
+		here.add(s.group(a.rows[i].WindowStart), a.content(&a.rows[i]))
+	}
+	differ := scope{all: s.all && !maps.Equal(here[0], there[0])}
+	for _, window := range s.windows {
+		if group := s.group(window); !maps.Equal(here[group], there[group]) {
+			differ.windows = append(differ.windows, window)
+		}
+	}
+	a.verdicts = make([]verdict, len(a.rows))
+	for i := range a.rows {
+		if !differ.has(a.rows[i].WindowStart) {
+			a.verdicts[i] = unchanged
+			counts.Unchanged++
+		}
+	}
+	counts.Inserted = int64(len(a.rows)) - counts.Unchanged
+	if differ.all || len(differ.windows) > 0 {
+		values, oids := split(differ.parameters())
+		removed := tx.Conn().PgConn().ExecParams(ctx, a.removeRows(differ), values, oids, []int16{binaryFormat}, nil).Read()
+		if removed.Err != nil {
+			return counts, removed.Err
+		}
+		counts.Removed = removed.CommandTag.RowsAffected()
+	}
+	return counts, a.copyMissing(ctx, tx, counts.Inserted)
+}
+
+// copyMissing copies the rows that are not unchanged into the table.
+func (a *arranged) copyMissing(ctx context.Context, tx pgx.Tx, rows int64) error {
+	if rows == 0 {
+		return nil
+	}
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), a.copyRows())
+	return err
+}
+
+func (s scope) parameters() []parameter {
+	if s.all {
+		return nil
+	}
+	starts := make([]schema.Value, len(s.windows))
+	for i, at := range s.windows {
+		starts[i] = schema.TimeValue(at)
+	}
+	return []parameter{{pgtype.TimestamptzArrayOID, appendArray(nil, schema.Timestamptz, starts)}}
+}
+
+// where is the condition of the rows of the scope.
+func (s scope) where() string {
+	if s.all {
+		return ""
+	}
+	return "\nWHERE t." + quote(schema.WindowStartColumn) + " = ANY ($1)"
+}
+
+// readContents reads the compared columns and the window of the rows of a scope.
+func (t target) readContents(s scope) string {
+	columns := append(quoteAll(names(t.compared())), quote(schema.WindowStartColumn))
+	return fmt.Sprintf("SELECT t.%s\nFROM %s AS t%s", strings.Join(columns, ", t."), t.name(), s.where())
+}
+
+// removeRows takes the rows of a scope away.
+func (t target) removeRows(s scope) string {
+	return fmt.Sprintf("DELETE FROM %s AS t%s", t.name(), s.where())
+}
