@@ -71,7 +71,9 @@ func (a *App) checkReport(ctx context.Context, d export.Dataset) (string, error)
 	var page source.Page
 	for _, back := range []time.Duration{24 * time.Hour, 30 * 24 * time.Hour} {
 		q := d.Query
-		q.Range = window.Window{Start: now.Add(-back), End: now}
+		if !d.Snapshot { // which has its own range
+			q.Range = window.Window{Start: now.Add(-back), End: now}
+		}
 		var err error
 		if page, err = a.source.Page(ctx, q, 0, sampleRows); err != nil {
 			return "", err

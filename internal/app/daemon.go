@@ -65,15 +65,18 @@ func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.J
 	for _, j := range a.jobs {
 		jobs = append(jobs, schedule.Job{
 			Name: j.exporter.Dataset.Name, Cron: j.cron, Location: j.location,
-			Run: func(context.Context) { a.pass(hard, j.exporter, stop) },
+			Run: func(context.Context) { a.pass(hard, j, stop) },
 		})
 	}
 	return jobs
 }
 
 // pass makes a scheduled pass and logs what came of it, once.
-func (a *App) pass(ctx context.Context, e *export.Exporter, stop <-chan struct{}) {
-	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop})
+func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
+	e := j.exporter
+	// The config was checked: the cron text is right.
+	tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
+	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
 	logger := a.Logger.With("dataset", e.Dataset.Name)
 	outcome := "done"
 	switch err := reason(s, err); {

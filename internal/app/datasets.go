@@ -48,10 +48,6 @@ func (a *App) addDatasets(c *config.Config) error {
 // notExported says why this version does not export a report; "" when it does.
 func notExported(d config.Dataset) string {
 	switch {
-	case d.TimeRange != "":
-		return "this version does not export rolling ranges (time_range); give it since and window"
-	case d.Write != config.WriteUpsert:
-		return fmt.Sprintf("this version does not write by %s; give it write: upsert and a key", d.Write)
 	}
 	return ""
 }
@@ -64,10 +60,24 @@ func reportDataset(r config.Report, s config.Source) (export.Dataset, error) {
 	}
 	return export.Dataset{
 		Name: r.Name, Kind: sink.KindReport, ConfigHash: configHash(r), Mapper: mapper, Query: query(r, s),
+		Write: write(r.Dataset), Snapshot: r.TimeRange != "",
 		Grid: r.Grid(), Since: r.Since, Delay: r.Window.Delay, Overlap: r.Window.Overlap, Reread: r.Window.Reread,
 		MaxRows: r.Window.MaxRows, MaxSpan: r.Window.MaxSpan, FailOnBadRow: r.OnBadRow == config.BadRowFail,
 		DeletedMaxShare: r.DeletedMaxShare,
 	}, nil
+}
+
+// write is how the rows of a dataset get into its table.
+func write(d config.Dataset) sink.Write {
+	switch {
+	case d.Write == config.WriteAppend:
+		return sink.Append
+	case d.Write == config.WriteReplace && d.TimeRange != "":
+		return sink.ReplaceTable
+	case d.Write == config.WriteReplace:
+		return sink.ReplaceWindows
+	}
+	return sink.Upsert
 }
 
 // configHash tells whether two processes keep a report in the same way.
@@ -81,6 +91,9 @@ func query(r config.Report, s config.Source) source.Query {
 	q := source.Query{
 		Report: r.ReportID, TimeRange: s.WindowTimeRange, Timezone: r.Timezone.String(), PageSize: r.PageSize,
 		SortID: r.Sort.ID, SortDesc: r.Sort.Descending,
+	}
+	if r.TimeRange != "" {
+		q.TimeRange = r.TimeRange
 	}
 	for _, f := range r.Filters {
 		q.Filters = append(q.Filters, source.Filter{
@@ -97,8 +110,11 @@ func query(r config.Report, s config.Source) source.Query {
 // compile makes a mapper of the fields of a dataset.
 func compile(d config.Dataset) (*schema.Mapper, error) {
 	m := schema.Mapping{
-		Table: d.Table, Key: d.Key, TimeField: d.TimeField, Location: d.Timezone,
+		Table: d.Table, TimeField: d.TimeField, Location: d.Timezone,
 		TransformKey: []byte(d.TransformKey.Reveal()), MarksDeleted: d.Deleted == config.DeletedMark,
+	}
+	if m.ByWindow = d.Write != config.WriteUpsert; !m.ByWindow { // else the key only tells rows apart while they are read
+		m.Key = d.Key
 	}
 	var err error
 	if m.Unmapped, err = schema.ParseUnmapped(string(d.Unmapped)); err != nil {

@@ -61,6 +61,9 @@ type Range struct {
 // Backfill reads a range of the named datasets (none: all) whole, read before or not. See export.Range.
 func (a *App) Backfill(ctx context.Context, names []string, r Range, progress func(dataset string, left sink.Remaining)) ([]export.Summary, error) {
 	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
+		if e.Dataset.Snapshot && len(names) == 0 {
+			return export.Summary{Dataset: e.Dataset.Name}, nil // it has no past; who names it is told so
+		}
 		zone := e.Dataset.Grid.Location()
 		of := export.Range{From: r.From.In(zone), NewestFirst: r.NewestFirst, Restart: r.Restart, Stop: ctx.Done()}
 		if !r.To.Time.IsZero() {

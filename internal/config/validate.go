@@ -77,9 +77,13 @@ func (d *draft) checkWrite() {
 	if d.Write == WriteUpsert && len(d.Key) == 0 && (!d.has("key") || d.own.child("key").node.kind == list) {
 		d.at("key").wrong("is missing, which write: upsert needs; name the fields that tell one row from another, or write: replace or append")
 	}
-	if d.Write != WriteUpsert && d.Deleted == DeletedMark {
-		if d.has("deleted") {
+	if (d.Write != WriteUpsert || d.TimeRange != "") && d.Deleted == DeletedMark {
+		switch {
+		case !d.has("deleted"):
+		case d.Write != WriteUpsert:
 			d.at("deleted").wrong("mark goes with write: upsert only; write keep")
+		default:
+			d.at("deleted").wrong("mark does not go with time_range, whose rows leave as time goes by; write keep")
 		}
 		d.Deleted = DeletedKeep // the defaults mean the datasets that can
 	}

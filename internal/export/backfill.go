@@ -45,6 +45,9 @@ func (e *Exporter) Backfill(ctx context.Context, r Range) (Summary, error) {
 }
 
 func (p *passage) backfill(ctx context.Context, r Range) error {
+	if p.Dataset.Snapshot {
+		return &SnapshotError{Dataset: p.Dataset.Name}
+	}
 	within, err := p.gridRange(r)
 	if err != nil {
 		return err

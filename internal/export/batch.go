@@ -44,12 +44,12 @@ func (s *span) mapRows(stretch window.Window, reading source.Reading) (mapped, e
 	m := mapped{
 		requests: reading.Requests, waited: reading.Waited,
 		batch: &sink.Batch{
-			Table: s.Dataset.Mapper.Table(), Range: stretch, Run: s.run.ID, RowsRead: int64(len(reading.Rows)),
+			Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: stretch, Run: s.run.ID, RowsRead: int64(len(reading.Rows)),
 			Rows: make([]sink.Row, 0, len(reading.Rows)),
 		},
 	}
 	s.observe(Event{Step: StepRead, Span: stretch, Rows: len(reading.Rows), Requests: reading.Requests, Waited: reading.Waited})
-	if m.batch.Table.MarksDeleted {
+	if m.batch.Table.MarksDeleted && !s.Dataset.Snapshot { // whose rows are gone once their time is
 		m.evidence = newEvidence(s.Dataset.Mapper, window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End})
 	}
 	place := s.placer(m.batch.Table, stretch)
@@ -95,6 +95,9 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 	field := table.ColumnIndex(table.TimeField)
 	keyed := len(table.Key) > 0
 	first := s.at(stretch.Start)
+	if s.Dataset.Snapshot {
+		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
+	}
 	return func(row schema.Row) (time.Time, int, bool) {
 		if field < 0 || row.Values[field].IsNull() {
 			return s.tallies[first].Window.Start, first, true
@@ -116,7 +119,7 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 func (s *span) boundsOf(raw string, stretch window.Window) window.Window {
 	table := s.Dataset.Mapper.Table()
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
-	if !ok {
+	if !ok || s.Dataset.Snapshot {
 		return stretch
 	}
 	at := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v)

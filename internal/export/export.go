@@ -82,7 +82,12 @@ type Dataset struct {
 	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable
 	// and Prove.
 	Query source.Query
-	Grid  window.Grid
+	// Write is how rows get into the table: by windows, or for a snapshot by the table. Zero: by key.
+	Write sink.Write
+	// Snapshot is set for a rolling range (Query.TimeRange), which is read whole by each pass: it has no windows, and
+	// Grid counts for its timezone only.
+	Snapshot bool
+	Grid     window.Grid
 	// Since is where the first window begins.
 	Since time.Time
 	// Delay is how near to now a window is read.

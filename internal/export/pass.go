@@ -19,6 +19,9 @@ type Pass struct {
 	Within window.Window
 	// ReadBefore leaves out windows whose last read began at or after it.
 	ReadBefore time.Time
+	// Tick is the time of the schedule that the pass is made for: a snapshot is read once for each, by whichever
+	// replica comes first. Zero: now.
+	Tick time.Time
 	// Stop, when closed, ends the pass after the spans that are being read.
 	Stop <-chan struct{}
 }
@@ -54,6 +57,9 @@ type passage struct {
 
 	run sink.Run
 
+	// keptOtherwise is set when the ledger has windows that the dataset's configuration does not go with.
+	keptOtherwise bool
+
 	// Known to the reading side only.
 
 	// heavy counts the spans in a row that were cut since the source did not answer them.
@@ -69,10 +75,17 @@ type passage struct {
 }
 
 func (e *Exporter) passage(pass Pass, now time.Time) *passage {
-	return &passage{
+	p := &passage{
 		Exporter: e, Pass: pass, now: now, edge: now.Add(-e.Dataset.Delay).Truncate(time.Second),
 		summary: Summary{Dataset: e.Dataset.Name},
 	}
+	if e.Dataset.Snapshot {
+		p.edge = now.Truncate(time.Second)
+		if !pass.Tick.IsZero() {
+			p.edge = pass.Tick.UTC()
+		}
+	}
+	return p
 }
 
 // prepare makes the report table what the mapping wants it to be.
@@ -103,10 +116,16 @@ func (p *passage) plan(ctx context.Context) error {
 	if !p.Within.Empty() {
 		within = p.Within
 	}
+	if p.Dataset.Snapshot {
+		within = snapshotWindow()
+	}
 	if within.Empty() {
 		return nil
 	}
-	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.Dataset.Grid.Cut)
+	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.pieces)
+	if err == nil && p.keptOtherwise {
+		err = &KeptOtherwiseError{Dataset: p.Dataset.Name}
+	}
 	return err
 }
 
@@ -165,6 +184,9 @@ func (p *passage) claim(ctx context.Context) (sink.Lease, bool, error) {
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
 		MaxSpan: p.Dataset.MaxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
+			if p.Dataset.whole() {
+				return 1
+			}
 			fit := fitSpan(candidates, near, p.Dataset.MaxRows, p.Order == sink.NewestFirst)
 			p.uncertain = fit.uncertain
 			return fit.windows
@@ -173,7 +195,11 @@ func (p *passage) claim(ctx context.Context) (sink.Lease, bool, error) {
 	if err != nil || !ok {
 		return sink.Lease{}, false, err
 	}
-	if err := p.beginRun(ctx); err != nil {
+	err = p.checkForm(lease)
+	if err == nil {
+		err = p.beginRun(ctx)
+	}
+	if err != nil {
 		return sink.Lease{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
 	}
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})

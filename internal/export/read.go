@@ -60,7 +60,7 @@ func newSpan(p *passage, h *held) *span {
 	for _, entry := range h.remaining().Entries {
 		s.tallies = append(s.tallies, tally{Entry: entry, from: entry.Window.Start})
 	}
-	if first := &s.tallies[0]; !first.ReadTo.IsZero() && !first.Complete() && !s.rereadDue(first.Entry) {
+	if first := &s.tallies[0]; !s.Dataset.whole() && !first.ReadTo.IsZero() && !first.Complete() && !s.rereadDue(first.Entry) {
 		first.from, first.rows = first.ReadTo, first.Rows
 	}
 	return s
@@ -127,6 +127,9 @@ func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.
 	q := s.query(stretch)
 	q.MaxRows = s.Dataset.MaxRows
 	q.Uncertain = s.uncertain
+	if s.Dataset.whole() {
+		q.MaxRows, q.Uncertain = 0, false
+	}
 	for tears := 0; ; tears++ {
 		reading, err := s.Source.Rows(ctx, q)
 		s.learn(reading)
@@ -140,7 +143,9 @@ func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.
 // query is what is asked of the API for a stretch.
 func (s *span) query(stretch window.Window) source.Query {
 	q := s.Dataset.Query
-	q.Range = window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End}
+	if !s.Dataset.Snapshot {
+		q.Range = window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End}
+	}
 	q.Prove = s.proofs < trusted
 	return q
 }
@@ -186,6 +191,8 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 	var disorder *disorderError
 	var request *source.Error
 	switch {
+	case s.Dataset.whole():
+		return false
 	case errors.As(err, &many), errors.As(err, &disorder):
 		return true
 	case errors.As(err, &torn):
@@ -241,7 +248,7 @@ func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error)
 		}
 		why = err
 	}
-	if !moved(why) {
+	if !moved(why) || s.Dataset.Write != sink.Upsert && s.Dataset.whole() { // what is there must not give way to a part
 		return mapped{}, why
 	}
 	q.Unstable = true

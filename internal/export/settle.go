@@ -91,6 +91,7 @@ func (p *passage) sum(e Event) {
 	s.Counts.Unchanged += e.Counts.Unchanged
 	s.Counts.Duplicate += e.Counts.Duplicate
 	s.Counts.Deleted += e.Counts.Deleted
+	s.Counts.Removed += e.Counts.Removed
 }
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows

@@ -89,6 +89,27 @@ func Next(cron string, loc *time.Location, after time.Time) (time.Time, error) {
 	return schedule.Next(after, loc), nil
 }
 
+// Last is the latest time, at or before at, at which cron text was due in loc; zero when that is more than ten years
+// ago.
+func Last(cron string, loc *time.Location, at time.Time) (time.Time, error) {
+	schedule, err := crontab.Parse(cron)
+	if err != nil {
+		return time.Time{}, err
+	}
+	const longest = 10 * 366 * 24 * time.Hour
+	for back := time.Minute; back < longest; back *= 2 {
+		// Nothing was due in the half of this that was looked at before, so that few times are left to walk through.
+		var last time.Time
+		for tick := schedule.Next(at.Add(-back), loc); !tick.IsZero() && !tick.After(at); tick = schedule.Next(tick, loc) {
+			last = tick
+		}
+		if !last.IsZero() {
+			return last, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
 // Validate says what is wrong with cron text.
 func Validate(cron string) error {
 	_, err := crontab.Parse(cron)

@@ -25,6 +25,8 @@ type Mapping struct {
 	TransformKey []byte
 	// MarksDeleted gives the table the column _deleted_at.
 	MarksDeleted bool
+	// ByWindow gives the table an index on _window_start.
+	ByWindow bool
 }
 
 // Field is a metric id with the name, type and title that the mapping gives it.

@@ -1,0 +1,66 @@
+package export
+
+import (
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// A snapshot is a rolling range of the API (Query.TimeRange), read whole. In the ledger it is one window that never
+// ends: each pass reads it whole and says that it was read up to the pass's edge, which is its tick. So it is due once
+// for each tick, whichever replica comes first; leases, failures, rejects and runs are as those of any window. The
+// rows' _window_start is the edge.
+
+// snapshotWindow is the ledger's window of a snapshot. No configured window begins as early or ends as late.
+func snapshotWindow() window.Window {
+	return window.Window{Start: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)}
+}
+
+func isSnapshot(w window.Window) bool {
+	is := snapshotWindow()
+	return w.Start.Equal(is.Start) && w.End.Equal(is.End)
+}
+
+// SnapshotError says that a backfill was asked for of a dataset that has no windows.
+type SnapshotError struct{ Dataset string }
+
+func (e *SnapshotError) Error() string {
+	return fmt.Sprintf("%s is a rolling range (time_range), which is read whole at each run: it has no past to backfill", e.Dataset)
+}
+
+// KeptOtherwiseError says that the ledger has the windows of a dataset in another form than it is configured now.
+type KeptOtherwiseError struct{ Dataset string }
+
+func (e *KeptOtherwiseError) Error() string {
+	return fmt.Sprintf("the ledger knows %s in another form: it had since and is a time_range now, or the other way round; give it another name and table", e.Dataset)
+}
+
+// whole reports whether windows are read one by one, each whole and in one piece: where rows are of all of a window,
+// not of an instant in it, or replace what was there.
+func (d Dataset) whole() bool {
+	return d.Snapshot || d.Write == sink.ReplaceWindows || d.Write == sink.Append && d.Mapper.Table().TimeField == ""
+}
+
+// pieces cuts the stretches of time that the ledger does not cover yet into windows.
+func (p *passage) pieces(gap window.Window) []window.Window {
+	if !p.Dataset.Snapshot {
+		return p.Dataset.Grid.Cut(gap)
+	}
+	if !isSnapshot(gap) {
+		p.keptOtherwise = true
+		return nil
+	}
+	return []window.Window{gap}
+}
+
+// checkForm fails when windows of a lease are not of the form that the dataset is configured to have.
+func (p *passage) checkForm(l sink.Lease) error {
+	for _, e := range l.Entries {
+		if isSnapshot(e.Window) != p.Dataset.Snapshot {
+			return &KeptOtherwiseError{Dataset: p.Dataset.Name}
+		}
+	}
+	return nil
+}
