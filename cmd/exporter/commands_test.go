@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"samespace-exporter/internal/app"
 )
@@ -231,4 +233,40 @@ func TestHealthcheckWithoutDaemon(t *testing.T) {
 	s.listen = ""
 	s.configure()
 	s.run("healthcheck").ends(app.ExitUsage).says("http.listen is off")
+}
+
+// Every way to write, by the config's words.
+func TestWaysToWrite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	report := func(name, more string) string {
+		return fmt.Sprintf("  - {name: %s, report_id: %s, sort: {by: started_at}, fields: %s, %s}\n", name, s.report.ID, s.fields, more)
+	}
+	since := "time_field: started_at, since: " + s.since.Format(time.DateOnly)
+	s.reports = report("replaced", "write: replace, "+since) +
+		report("appended", "write: append, "+since) +
+		report("rolling", "write: replace, time_range: PAST_24_HOURS") +
+		report("snapshots", "write: append, time_range: PAST_24_HOURS, key: [call_id]") +
+		report("upserted", "key: [call_id], time_range: PAST_24_HOURS") +
+		report("marked", "key: [call_id], deleted: mark, "+since)
+	s.configure()
+	s.run("check").ends(app.ExitDone)
+	for range 2 {
+		s.run("run", "--once").ends(app.ExitDone)
+	}
+	s.mustBeWhole()
+	rows := func(table string) int { return s.count("select count(*) from " + s.table(table, "samespace."+table)) }
+	for _, table := range []string{"replaced", "appended", "marked"} {
+		if have, want := rows(table), s.rows(); have < want-2 || have > want+2 { // one may come of age in between
+			t.Errorf("%s has %d rows, calls has %d", table, have, want)
+		}
+	}
+	if rows("rolling") == 0 || rows("upserted") == 0 {
+		t.Errorf("rolling ranges have %d and %d rows", rows("rolling"), rows("upserted"))
+	}
+	if n := s.count("select count(distinct _window_start) from " + s.table("snapshots", "samespace.snapshots")); n != 2 {
+		t.Errorf("%d snapshots", n)
+	}
+	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly), "--report", "rolling").ends(app.ExitFailed).says("no past to backfill")
+	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly)).ends(app.ExitDone)
 }

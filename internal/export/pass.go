@@ -80,7 +80,7 @@ func (e *Exporter) passage(pass Pass, now time.Time) *passage {
 		summary: Summary{Dataset: e.Dataset.Name},
 	}
 	if e.Dataset.Snapshot {
-		p.edge = now.Truncate(time.Second)
+		p.edge = now
 		if !pass.Tick.IsZero() {
 			p.edge = pass.Tick.UTC()
 		}

@@ -257,3 +257,32 @@ func TestRunRefusesBadJobs(t *testing.T) {
 		t.Errorf("Next(@daily) = %s, %v", next, err)
 	}
 }
+
+func TestLastIsTheTickBefore(t *testing.T) {
+	kolkata, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ cron, at, want string }{
+		{"*/5 * * * *", "2025-06-01T00:07:31Z", "2025-06-01T00:05:00Z"},
+		{"*/5 * * * *", "2025-06-01T00:10:00Z", "2025-06-01T00:10:00Z"},
+		{"@daily", "2025-06-01T12:00:00Z", "2025-05-31T18:30:00Z"},
+		{"0 9 1 1 *", "2025-06-01T00:00:00Z", "2025-01-01T03:30:00Z"},
+		{"0 0 29 2 *", "2027-06-01T00:00:00Z", "2024-02-28T18:30:00Z"},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := schedule.Last(c.cron, kolkata, at)
+		if err != nil || got.UTC().Format(time.RFC3339) != c.want {
+			t.Errorf("the last %q before %s is %s, %v, want %s", c.cron, c.at, got.UTC().Format(time.RFC3339), err, c.want)
+		}
+		if next, err := schedule.Next(c.cron, kolkata, got); err != nil || !next.After(at) {
+			t.Errorf("after %s comes %s, which is no later than %s", got, next, c.at)
+		}
+	}
+	if _, err := schedule.Last("never", nil, time.Now()); err == nil {
+		t.Error("cron text that is none was taken")
+	}
+}
