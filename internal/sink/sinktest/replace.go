@@ -46,7 +46,9 @@ func (b bench) rewrite(w sink.Write, from, to int, rows ...sink.Row) sink.Counts
 
 func testReplaceWindows(b bench) {
 	b.aggregates(3)
-	total := func(hour int, agent string, seconds int64) sink.Row { return call(agent, clock(hour, 0), agent, seconds) }
+	total := func(hour int, agent string, seconds int64) sink.Row {
+		return call(agent, clock(hour, 0), agent, seconds)
+	}
 	equal(b, "fresh", b.rewrite(sink.ReplaceWindows, 0, 2, total(0, "a", 1), total(0, "b", 2), total(0, "b", 2), total(1, "a", 3)),
 		sink.Counts{Inserted: 4})
 	equal(b, "another window", b.rewrite(sink.ReplaceWindows, 2, 3, total(2, "a", 9)), sink.Counts{Inserted: 1})
@@ -116,7 +118,9 @@ func testReplaceValues(b bench) {
 		batch.Table, batch.Write = d.Table, w
 		return b.commit(batch)
 	}
-	rows := func() []sink.Row { return []sink.Row{row("12345678901234567890.5", "é"), row("100", ""), row("0.001", "i1"), null} }
+	rows := func() []sink.Row {
+		return []sink.Row{row("12345678901234567890.5", "é"), row("100", ""), row("0.001", "i1"), null}
+	}
 	equal(b, "fresh", write(sink.ReplaceWindows, rows()...), sink.Counts{Inserted: 4})
 	equal(b, "again", write(sink.ReplaceWindows, rows()...), sink.Counts{Unchanged: 4})
 	equal(b, "as a table", write(sink.ReplaceTable, rows()...), sink.Counts{Unchanged: 4})
