@@ -1,5 +1,10 @@
 package sink
 
+import "samespace-exporter/internal/window"
+
+// MaxWindows is the most windows of a claim: years of minutes are not read into memory to choose an hour of them.
+const MaxWindows = 10_000
+
 // Candidates are the unbroken run of due windows that the request may get: no longer than MaxSpan, from the first of
 // them on, or for NewestFirst up to the last. due is in order of time.
 func (r ClaimRequest) Candidates(due []Entry) []Entry {
@@ -30,4 +35,24 @@ func (r ClaimRequest) Fitting(candidates, near []Entry) []Entry {
 		return candidates[len(candidates)-n:]
 	}
 	return candidates[:n]
+}
+
+// Planned is the stretch that is known to have no gap once within has been planned too: both, where they meet, else the
+// longer one. grown is false when that is planned as it was.
+func Planned(planned, within window.Window) (all window.Window, grown bool) {
+	apart := within.Start.After(planned.End) || planned.Start.After(within.End)
+	switch {
+	case within.Empty(), apart && within.Duration() <= planned.Duration():
+		return planned, false
+	case planned.Empty(), apart:
+		return within, true
+	}
+	all = planned
+	if within.Start.Before(all.Start) {
+		all.Start, grown = within.Start, true
+	}
+	if within.End.After(all.End) {
+		all.End, grown = within.End, true
+	}
+	return all, grown
 }

@@ -51,6 +51,18 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// What is kept of old runs.
+const (
+	KeepRuns = 90 * 24 * time.Hour // by when a run began
+	LastRuns = 100                 // of each dataset, however old; and every backfill
+)
+
+// Bounds of what the end of a run tidies up.
+const (
+	ForgetRuns    = 200     // runs that are looked at
+	SettleWindows = 100_000 // windows that are counted for good
+)
+
 // ClockDrift is how far the clocks of replicas may lie apart. What the ledger says was read later than this after
 // now was written by a clock that was wrong: see Plan in sinktest.
 const ClockDrift = 5 * time.Minute

@@ -18,32 +18,48 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 	var entered int
 	err := w.inTx(ctx, "plan windows", func(tx pgx.Tx) error {
 		entered = 0 // of an earlier attempt
-		if known, err := lockDataset(ctx, tx, dataset); err != nil {
+		planned, err := plannedOf(ctx, tx, dataset)
+		if err != nil {
 			return err
-		} else if !known {
-			return fmt.Errorf("dataset %s has not been prepared", dataset)
 		}
 		if _, err := tx.Exec(ctx, statement("plan_mend"), dataset, now, now.Add(sink.ClockDrift)); err != nil {
 			return err
 		}
-		gaps, err := planGaps(ctx, tx, dataset, within)
-		if err != nil {
-			return err
-		}
 		var from, to []time.Time
-		for _, gap := range gaps {
-			for _, piece := range cut(gap) {
-				from, to = append(from, piece.Start), append(to, piece.End)
+		for _, stretch := range window.Gaps(within, []window.Window{planned}) { // what is planned has no gap
+			gaps, err := planGaps(ctx, tx, dataset, stretch)
+			if err != nil {
+				return err
+			}
+			for _, gap := range gaps {
+				for _, piece := range cut(gap) {
+					from, to = append(from, piece.Start), append(to, piece.End)
+				}
 			}
 		}
-		if len(from) == 0 {
-			return nil
+		if len(from) > 0 {
+			tag, err := tx.Exec(ctx, statement("plan_enter"), dataset, from, to, now)
+			if err != nil {
+				return err
+			}
+			entered = int(tag.RowsAffected())
 		}
-		tag, err := tx.Exec(ctx, statement("plan_enter"), dataset, from, to, now)
-		entered = int(tag.RowsAffected())
+		if all, grown := sink.Planned(planned, within); grown {
+			_, err = tx.Exec(ctx, statement("plan_planned"), dataset, all.Start, all.End)
+		}
 		return err
 	})
 	return entered, err
+}
+
+// plannedOf locks the dataset. It returns the stretch that is known to have no gap, which may be empty.
+func plannedOf(ctx context.Context, tx pgx.Tx, dataset string) (planned window.Window, err error) {
+	var from, to *time.Time
+	err = tx.QueryRow(ctx, statement("plan_dataset"), dataset).Scan(&from, &to)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return planned, fmt.Errorf("dataset %s has not been prepared", dataset)
+	}
+	return window.Window{Start: instant(from), End: instant(to)}, err
 }
 
 func lockDataset(ctx context.Context, tx pgx.Tx, dataset string) (known bool, err error) {
@@ -122,12 +138,24 @@ func lockSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest) ([]sink.Entry
 
 // chooseSpan is the windows that the request would get, in order of time.
 func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver []time.Time) ([]sink.Entry, error) {
-	due, err := collectEntries(tx.Query(ctx, statement("claim_candidates"), r.Dataset, r.Now, r.Edge,
-		nullable(r.Within.Start), nullable(r.Within.End), nullable(r.ReadBefore), passedOver, orderName(r.Order), r.MaxSpan))
-	if err != nil || len(due) == 0 {
+	due := []any{r.Dataset, r.Now, r.Edge, nullable(r.Within.Start), nullable(r.Within.End), nullable(r.ReadBefore), passedOver}
+	var first window.Window
+	err := tx.QueryRow(ctx, statement("claim_due")+firstOf(r.Order), due...).Scan(&first.Start, &first.End)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	candidates := r.Candidates(due)
+	around, seed, limit := statement("claim_onward"), first.Start, first.Start.Add(max(r.MaxSpan, time.Microsecond))
+	if r.Order == sink.NewestFirst {
+		around, limit = statement("claim_backward"), first.End.Add(-max(r.MaxSpan, first.Duration()))
+	}
+	candidates, err := collectEntries(tx.Query(ctx, statement("claim_due")+around, append(due, seed, limit, sink.MaxWindows)...))
+	if err != nil || len(candidates) == 0 {
+		return nil, err
+	}
+	candidates = r.Candidates(candidates)
 	if r.Fit == nil {
 		return candidates, nil
 	}
@@ -139,13 +167,14 @@ func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver 
 	return r.Fitting(candidates, near), nil
 }
 
-func orderName(o sink.Order) string {
+// firstOf is the statement that finds the first due window in an order.
+func firstOf(o sink.Order) string {
 	switch o {
 	case sink.OldestFirst:
-		return "oldest first"
+		return statement("claim_oldest_first")
 	case sink.NewestFirst:
-		return "newest first"
+		return statement("claim_newest_first")
 	default:
-		return "live first"
+		return statement("claim_live_first")
 	}
 }

@@ -70,4 +70,3 @@ func benchTarget() target { return target{Table: benchTable(), schemaName: "same
 func perRow(b *testing.B, rows int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
 }
-

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,11 +25,23 @@ func enterRun(ctx context.Context, tx pgx.Tx, r sink.Run) (id sink.RunID, err er
 	return id, err
 }
 
-// EndRun keeps when and how a run ended, and how far its dataset is now.
+// EndRun keeps when and how a run ended, and how far its dataset is now. Behind that it tidies up, a bounded share each
+// time: runs of long ago are forgotten, windows that have become final are counted for good.
 func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 	return w.inTx(ctx, "end run", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, statement("run_end"), r.ID, nullable(r.EndedAt), r.Outcome)
-		return err
+		var dataset string
+		err := tx.QueryRow(ctx, statement("run_dataset"), r.ID).Scan(&dataset)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // forgotten, or its dataset is
+		}
+		if err != nil {
+			return err
+		}
+		queued := &pgx.Batch{}
+		queued.Queue(statement("run_end"), r.ID, nullable(r.EndedAt), r.Outcome)
+		queued.Queue(statement("windows_settle"), dataset, sink.SettleWindows)
+		queued.Queue(statement("runs_forget"), dataset, r.EndedAt.Add(-sink.KeepRuns), sink.LastRuns, sink.ForgetRuns)
+		return tx.SendBatch(ctx, queued).Close()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 func statusTests() []exercise {
@@ -16,6 +17,8 @@ func statusTests() []exercise {
 		{"counts", testStatusCounts},
 		{"the live edge is due as it moves", testStatusLiveEdge},
 		{"runs", testStatusRuns},
+		{"windows that were counted for good", testStatusSettled},
+		{"runs of long ago are forgotten", testRunsForgotten},
 	}
 }
 
@@ -174,4 +177,101 @@ func testStatusRuns(b bench) {
 	equal(b, "last run of the dataset", last[0], fmt.Sprint(second.ID))
 	equal(b, "when it ended", b.instant(last[1]), clock(4, 0))
 	equal(b, "how far the dataset was then", b.instant(last[2]), clock(1, 0))
+}
+
+// However windows change that a run's end has counted for good, the status is what they are.
+func testStatusSettled(b bench) {
+	b.planned(2, 8)
+	settle := func(stretch window.Window, rows int64) {
+		b.t.Helper()
+		batch := read(b.claim(within(stretch)), stretch.End, time.Time{})
+		for i := range batch.Readings {
+			batch.Readings[i].Rows = rows
+			batch.Readings[i].ReadAt = clock(100, 0)
+		}
+		b.commit(batch)
+		run := sink.Run{Dataset: calls, Kind: sink.RunOnce, StartedAt: clock(9, 0)}
+		var err error
+		run.ID, err = b.BeginRun(b.t.Context(), run)
+		b.noError(err)
+		run.EndedAt, run.Outcome = clock(9, 0), "done"
+		b.noError(b.EndRun(b.t.Context(), run))
+	}
+	counts := func(what string, windows, rows int64, through int) {
+		b.t.Helper()
+		s := b.status()
+		equal(b, what+": windows", s.Windows, windows)
+		equal(b, what+": rows", s.Rows, rows)
+		want := clock(through, 0)
+		if through == 0 {
+			want = time.Time{} // nothing is complete
+		}
+		equal(b, what+": through", s.Through, want)
+		all := b.query(`SELECT count(*), sum("rows") FROM ` + b.Own("windows") + ` WHERE dataset = 'calls'`)[0]
+		equal(b, what+": windows in the ledger", b.number(all[0]), windows)
+		equal(b, what+": rows in the ledger", b.number(all[1]), rows)
+	}
+	settle(hours(2, 4), 10)
+	counts("two", 6, 20, 4)
+	settle(hours(5, 6), 7)
+	counts("one that does not adjoin", 6, 27, 4)
+	settle(hours(4, 5), 1)
+	counts("the one between", 6, 28, 6)
+
+	b.backfill(sink.BackfillRequest{Range: hours(3, 4), Now: clock(101, 0)})
+	counts("one is to be read again", 6, 28, 6)
+	again := read(b.claim(within(hours(3, 4))), clock(101, 0), time.Time{})
+	again.Readings[0].Rows = 100
+	b.commit(again)
+	counts("it has more rows", 6, 118, 6)
+	settle(hours(6, 7), 5)
+	counts("all again", 6, 123, 7)
+
+	b.query(`UPDATE ` + b.Own("windows") + ` SET "rows" = 0 WHERE start_at = '2026-03-02T02:00:00.000000Z'`)
+	counts("a person changed one", 6, 113, 7)
+	settle(hours(7, 8), 2)
+	b.query(`DELETE FROM ` + b.Own("windows") + ` WHERE start_at = '2026-03-02T05:00:00.000000Z'`)
+	counts("a person deleted one", 5, 108, 5)
+	equal(b, "entered again", b.plan(hours(2, 8), clock(102, 0)), 1)
+	counts("planned again", 6, 108, 5)
+	settle(hours(5, 6), 9)
+	counts("read again", 6, 117, 8)
+	equal(b, "since moved to earlier", b.plan(hours(0, 8), clock(102, 0)), 2)
+	counts("since moved to earlier", 8, 117, 0)
+	settle(hours(0, 2), 1)
+	counts("history is read", 8, 119, 8)
+}
+
+func testRunsForgotten(b bench) {
+	b.planned(0, 2)
+	b.prepare(func() sink.Dataset { d := callsDataset(); d.Name, d.Table.Name = "other", "other"; return d }())
+	began := func(dataset string, kind sink.RunKind, at time.Time) sink.RunID {
+		id, err := b.BeginRun(b.t.Context(), sink.Run{Dataset: dataset, Kind: kind, StartedAt: at})
+		b.noError(err)
+		return id
+	}
+	now := clock(0, 0).AddDate(1, 0, 0)
+	edge := now.Add(-sink.KeepRuns)
+	began(calls, sink.RunBackfill, clock(0, 0))
+	began("other", sink.RunOnce, clock(0, 0))
+	for range 150 {
+		began(calls, sink.RunScheduled, edge.Add(-time.Microsecond))
+	}
+	for range 30 {
+		began(calls, sink.RunScheduled, edge)
+	}
+	last := began(calls, sink.RunOnce, now)
+	runs := func(where string) int {
+		return int(b.number(b.cell(`SELECT count(*) FROM ` + b.Own("runs") + ` WHERE ` + where)))
+	}
+	b.noError(b.EndRun(b.t.Context(), sink.Run{ID: last, Dataset: calls, EndedAt: now, Outcome: "done"}))
+	equal(b, "runs of the dataset: the last ones and the backfill", runs(`dataset = 'calls'`), sink.LastRuns+1)
+	equal(b, "backfills", runs(`kind = 'backfill'`), 1)
+	equal(b, "of another dataset", runs(`dataset = 'other'`), 1)
+	equal(b, "the last one", b.status().LastRun.ID, last)
+	for range sink.LastRuns {
+		last = began(calls, sink.RunScheduled, now)
+	}
+	b.noError(b.EndRun(b.t.Context(), sink.Run{ID: last, Dataset: calls, EndedAt: now, Outcome: "done"}))
+	equal(b, "those that are not so old stay", runs(`dataset = 'calls'`), 1+30+1+sink.LastRuns)
 }

@@ -27,6 +27,9 @@ import (
 // Every method may be called from several goroutines and, for one database, from several processes. Errors
 // are *sink.UnavailableError when the warehouse cannot be reached or cannot write, sink.ErrLeaseLost where
 // that is said, else they are permanent. Times that come back are in UTC.
+//
+// What Plan, Claim, EndRun and Status cost does not grow with the number of final windows, nor what Plan and Claim cost
+// with the number of due ones.
 type Warehouse interface {
 	// Migrate brings the exporter's own tables to the newest version. Safe when several processes start at once.
 	Migrate(ctx context.Context) error
@@ -115,7 +118,9 @@ type Warehouse interface {
 
 	// BeginRun enters a run and returns its ID.
 	BeginRun(ctx context.Context, r sink.Run) (sink.RunID, error)
-	// EndRun keeps when and how a run ended. Written and Unchanged are left as the commits made them.
+	// EndRun keeps when and how a run ended. Written and Unchanged are left as the commits made them. Behind that it
+	// forgets the dataset's runs that began longer than sink.KeepRuns before EndedAt, but for its last sink.LastRuns and
+	// its backfills, a bounded number each time.
 	EndRun(ctx context.Context, r sink.Run) error
 
 	// Status is what the warehouse knows of every dataset, in order of name. Through is where the unbroken run

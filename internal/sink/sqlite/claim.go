@@ -96,7 +96,7 @@ func findCandidates(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, seed w
 	}
 	var due []sink.Entry
 	rows, err := tx.QueryContext(ctx, statement("claim_due")+statement(name),
-		append(dueArgs(r), sql.Named("seed", stamp(seed.Start)), sql.Named("limit", stamp(limit)))...)
+		append(dueArgs(r), sql.Named("seed", stamp(seed.Start)), sql.Named("limit", stamp(limit)), sql.Named("most", sink.MaxWindows))...)
 	err = each(rows, err, func() error {
 		e, err := scanEntry(rows)
 		due = append(due, e)

@@ -16,15 +16,12 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 	cut func(window.Window) []window.Window,
 ) (entered int, err error) {
 	err = w.write(ctx, "plan "+dataset, func(tx *sql.Tx) error {
-		if err := known(ctx, tx, dataset); err != nil {
+		planned, err := plannedOf(ctx, tx, dataset)
+		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, statement("plan_mend"), sql.Named("dataset", dataset), sql.Named("now", stamp(now)),
 			sql.Named("ahead", stamp(now.Add(sink.ClockDrift)))); err != nil {
-			return err
-		}
-		covered, err := coveredWindows(ctx, tx, dataset, within)
-		if err != nil {
 			return err
 		}
 		enter, err := tx.PrepareContext(ctx, statement("plan_enter"))
@@ -32,16 +29,26 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 			return err
 		}
 		defer func() { _ = enter.Close() }()
-		for _, gap := range window.Gaps(within, covered) {
-			for _, piece := range cut(gap) {
-				if _, err := enter.ExecContext(ctx, sql.Named("dataset", dataset), sql.Named("start_at", stamp(piece.Start)),
-					sql.Named("end_at", stamp(piece.End)), sql.Named("now", stamp(now))); err != nil {
-					return err
+		for _, stretch := range window.Gaps(within, []window.Window{planned}) { // what is planned has no gap
+			covered, err := coveredWindows(ctx, tx, dataset, stretch)
+			if err != nil {
+				return err
+			}
+			for _, gap := range window.Gaps(stretch, covered) {
+				for _, piece := range cut(gap) {
+					if _, err := enter.ExecContext(ctx, sql.Named("dataset", dataset), sql.Named("start_at", stamp(piece.Start)),
+						sql.Named("end_at", stamp(piece.End)), sql.Named("now", stamp(now))); err != nil {
+						return err
+					}
+					entered++
 				}
-				entered++
 			}
 		}
-		return nil
+		if all, grown := sink.Planned(planned, within); grown {
+			_, err = tx.ExecContext(ctx, statement("plan_planned"), sql.Named("dataset", dataset),
+				sql.Named("from", stamp(all.Start)), sql.Named("to", stamp(all.End)))
+		}
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -49,13 +56,14 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 	return entered, nil
 }
 
-// known fails for a dataset that was never prepared.
-func known(ctx context.Context, tx *sql.Tx, dataset string) error {
-	_, err := datasetBefore(ctx, tx, dataset)
+// plannedOf is the stretch that is known to have no gap, which may be empty. It fails for a dataset that was never prepared.
+func plannedOf(ctx context.Context, tx *sql.Tx, dataset string) (planned window.Window, err error) {
+	row := tx.QueryRowContext(ctx, statement("plan_dataset"), sql.Named("dataset", dataset))
+	err = row.Scan(at(&planned.Start), at(&planned.End))
 	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("dataset %q was not prepared", dataset)
+		return planned, fmt.Errorf("dataset %q was not prepared", dataset)
 	}
-	return err
+	return planned, err
 }
 
 func coveredWindows(ctx context.Context, tx *sql.Tx, dataset string, within window.Window) ([]window.Window, error) {

@@ -99,15 +99,24 @@ func enterRun(ctx context.Context, tx *sql.Tx, r sink.Run) (id sink.RunID, err e
 	return id, row.Scan(&id)
 }
 
-// EndRun keeps when and how a run ended.
+// EndRun keeps when and how a run ended, and how far its dataset is now. Behind that it tidies up, a bounded share each
+// time: runs of long ago are forgotten, windows that have become final are counted for good.
 func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 	return w.write(ctx, "end run", func(tx *sql.Tx) error {
+		dataset := sql.Named("dataset", r.Dataset)
 		if _, err := tx.ExecContext(ctx, statement("run_end"), sql.Named("run", int64(r.ID)),
 			sql.Named("ended_at", stamp(r.EndedAt)), sql.Named("outcome", r.Outcome)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, statement("run_last"), sql.Named("dataset", r.Dataset),
-			sql.Named("run", int64(r.ID)), sql.Named("ended_at", stamp(r.EndedAt)))
+		if _, err := tx.ExecContext(ctx, statement("run_last"), dataset,
+			sql.Named("run", int64(r.ID)), sql.Named("ended_at", stamp(r.EndedAt))); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, statement("windows_settle"), dataset, sql.Named("most", sink.SettleWindows)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, statement("runs_forget"), dataset, sql.Named("before", stamp(r.EndedAt.Add(-sink.KeepRuns))),
+			sql.Named("keep", sink.LastRuns), sql.Named("most", sink.ForgetRuns))
 		return err
 	})
 }

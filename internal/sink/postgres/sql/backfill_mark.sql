@@ -3,7 +3,9 @@
 WITH marked AS (
     SELECT start_at
     FROM exporter.windows
-    WHERE dataset = $1 AND end_at > $2 AND start_at < $3
+    WHERE dataset = $1
+      AND start_at >= coalesce((SELECT max(start_at) FROM exporter.windows WHERE dataset = $1 AND start_at <= $2), $2)
+      AND end_at > $2 AND start_at < $3
     ORDER BY start_at
     FOR UPDATE
 )

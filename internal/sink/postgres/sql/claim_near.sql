@@ -3,6 +3,7 @@ SELECT start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, 
 FROM exporter.windows
 WHERE dataset = $1
   AND start_at >= $2::timestamptz - interval '192 hours'
+  AND start_at < $3::timestamptz + interval '192 hours'
   AND end_at <= $3::timestamptz + interval '192 hours'
   AND read_to >= end_at
 ORDER BY start_at

@@ -1,28 +1,34 @@
 -- $1 now. What is due: see package sink; here windows under lease count.
 SELECT d.name, d.kind, d.table_name, t.through,
-       coalesce(w.rows, 0), coalesce(w.windows, 0), coalesce(w.due, 0), coalesce(w.running, 0), coalesce(w.failed, 0),
-       coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name), w.last_read_at,
+       d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed,
+       coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name),
+       (SELECT max(read_at) FROM exporter.windows WHERE dataset = d.name),
        coalesce(r.id, 0)
 FROM exporter.datasets AS d
 LEFT JOIN exporter.through AS t ON t.dataset = d.name
-LEFT JOIN (
-    SELECT dataset,
-           sum(rows)::bigint AS rows,
-           count(*) AS windows,
-           count(*) FILTER (
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(rows), 0)::bigint AS rows, count(*) AS windows
+    FROM exporter.windows
+    WHERE dataset = d.name AND start_at >= coalesce(d.settled_to, '-infinity')
+) AS recent
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (
                WHERE next_read_at <= $1 AND start_at < $1
                  AND (read_to IS NULL OR read_to >= end_at OR read_to < least(end_at, $1))
            ) AS due,
-           count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running,
-           count(*) FILTER (WHERE state IN ('failed', 'unstable')) AS failed,
-           max(read_at) AS last_read_at
+           count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running
     FROM exporter.windows
-    GROUP BY dataset
-) AS w ON w.dataset = d.name
+    WHERE dataset = d.name AND next_read_at IS NOT NULL
+) AS open
+CROSS JOIN LATERAL (
+    SELECT count(*) AS failed
+    FROM exporter.windows
+    WHERE dataset = d.name AND attempts > 0 AND state IN ('failed', 'unstable')
+) AS trouble
 LEFT JOIN LATERAL (
     SELECT error
     FROM exporter.windows
-    WHERE dataset = d.name AND state IN ('failed', 'unstable')
+    WHERE dataset = d.name AND attempts > 0 AND state IN ('failed', 'unstable')
     ORDER BY start_at
     LIMIT 1
 ) AS f ON true

@@ -3,4 +3,6 @@ SET state        = CASE state WHEN 'running' THEN 'running' ELSE 'due' END,
     attempts     = 0,
     read_to      = CASE WHEN read_to >= end_at THEN read_to END,
     next_read_at = :now
-WHERE dataset = :dataset AND end_at > :from AND start_at < :to
+WHERE dataset = :dataset
+  AND start_at >= coalesce((SELECT max(start_at) FROM exporter_windows WHERE dataset = :dataset AND start_at <= :from), :from)
+  AND end_at > :from AND start_at < :to

@@ -5,5 +5,7 @@ SELECT count(*),
 FROM (
     SELECT state, lease_until, read_at IS NULL OR read_at < :since AS unread
     FROM exporter_windows
-    WHERE dataset = :dataset AND end_at > :from AND start_at < :to
+    WHERE dataset = :dataset
+      AND start_at >= coalesce((SELECT max(start_at) FROM exporter_windows WHERE dataset = :dataset AND start_at <= :from), :from)
+      AND end_at > :from AND start_at < :to
 )

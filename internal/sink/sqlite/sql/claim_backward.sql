@@ -1,4 +1,3 @@
 SELECT *
-FROM due
-WHERE start_at <= :seed AND (start_at = :seed OR start_at >= :limit)
+FROM (SELECT * FROM due WHERE start_at <= :seed AND (start_at = :seed OR start_at >= :limit) ORDER BY start_at DESC LIMIT :most)
 ORDER BY start_at

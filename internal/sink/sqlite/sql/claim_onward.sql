@@ -1,4 +1,5 @@
 SELECT *
 FROM due
-WHERE start_at >= :seed AND (start_at = :seed OR end_at <= :limit)
+WHERE start_at >= :seed AND (start_at = :seed OR start_at < :limit)
 ORDER BY start_at
+LIMIT :most

@@ -1,0 +1,1 @@
+SELECT * FROM due WHERE start_at >= $8 AND start_at < $9 ORDER BY start_at LIMIT $10

@@ -1,0 +1,1 @@
+SELECT planned_from, planned_to FROM exporter_datasets WHERE name = :dataset
