@@ -135,7 +135,7 @@ func openWarehouse(ctx context.Context, c config.Warehouse) (Warehouse, error) {
 	}
 	return postgres.Open(ctx, postgres.Options{
 		DSN: dsn, Password: c.Password.Reveal(), Schema: c.Schema, MaxConnections: c.MaxConnections,
-		LockTimeout: c.LockTimeout, Distribute: c.Distribute, ApplicationName: "samespace-exporter",
+		LockTimeout: c.LockTimeout, Timeout: c.Timeout, Distribute: c.Distribute, ApplicationName: "samespace-exporter",
 	})
 }
 

@@ -55,6 +55,7 @@ type Warehouse struct {
 	Schema         string        // Postgres schema of the report tables. Default samespace
 	MaxConnections int           // Default 4
 	LockTimeout    time.Duration // for DDL. Default 5s
+	Timeout        time.Duration // of a transaction in Postgres, but for DDL. Default 5m
 	Distribute     bool          // distribute tables on Citus by their first key column. Default false
 }
 
@@ -102,6 +103,7 @@ func defaultConfig() Config {
 			Schema:         "samespace",
 			MaxConnections: 4,
 			LockTimeout:    5 * time.Second,
+			Timeout:        5 * time.Minute,
 		},
 		HTTP:   HTTP{Listen: "127.0.0.1:8080"},
 		Notify: Notify{StaleAfter: 2 * time.Hour},

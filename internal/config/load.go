@@ -88,6 +88,7 @@ func warehouse(w *Warehouse) binding {
 		key{name: "schema", binding: identifier(&w.Schema)},
 		key{name: "max_connections", binding: whole(&w.MaxConnections, 1, 1000)},
 		key{name: "lock_timeout", binding: duration(&w.LockTimeout, minDuration)},
+		key{name: "timeout", binding: duration(&w.Timeout, minDuration)},
 		key{name: "distribute", binding: flag(&w.Distribute)},
 	)
 	return b.then(func(p place) {

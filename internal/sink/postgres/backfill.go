@@ -59,7 +59,9 @@ func startBackfill(ctx context.Context, tx pgx.Tx, r sink.BackfillRequest, run *
 
 // Remaining is how far a backfill is.
 func (w *Warehouse) Remaining(ctx context.Context, run sink.Run) (r sink.Remaining, err error) {
-	err = w.pool.QueryRow(ctx, statement("backfill_remaining"), run.Dataset, run.Range.Start, run.Range.End, run.StartedAt).
-		Scan(&r.Total, &r.Left, &r.Failed, &r.Leased)
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, statement("backfill_remaining"), run.Dataset, run.Range.Start, run.Range.End, run.StartedAt).
+			Scan(&r.Total, &r.Left, &r.Failed, &r.Leased)
+	})
 	return r, classify(ctx, "count what is left of a backfill", err)
 }

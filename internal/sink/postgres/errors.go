@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"samespace-exporter/internal/sink"
 )
@@ -24,21 +23,11 @@ const attempts = 4
 func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {
 	var err error
 	for range attempts {
-		if err = w.tryTx(ctx, work); err == nil || !inTheWay(err) {
+		if err = w.tryTx(ctx, writing, work); err == nil || !inTheWay(err) {
 			break
 		}
 	}
 	return classify(ctx, verb, err)
-}
-
-func (w *Warehouse) tryTx(ctx context.Context, work func(tx pgx.Tx) error) error {
-	return w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		err := pgx.BeginFunc(ctx, conn, work)
-		if inTheWay(err) {
-			_ = conn.Conn().Close(ctx) // a kept session can fail again where a new one does not
-		}
-		return err
-	})
 }
 
 // inTheWay reports whether a transaction may succeed when it is tried again at once: deadlock, serialization

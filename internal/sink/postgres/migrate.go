@@ -21,10 +21,12 @@ const (
 // Migrate brings the exporter's own tables to the newest version. Processes that start at once wait for each
 // other: each holds a lock in a transaction of its own while it migrates on another connection.
 func (w *Warehouse) Migrate(ctx context.Context) error {
-	return w.inTx(ctx, "migrate", func(lock pgx.Tx) error {
+	return w.patient().inTx(ctx, "migrate", func(lock pgx.Tx) error {
 		if err := takeLock(ctx, lock, migrateLock); err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeout(ctx, w.ddlTimeout)
+		defer cancel()
 		db := stdlib.OpenDB(*w.pool.Config().ConnConfig)
 		defer func() { _ = db.Close() }()
 		// The schema comes first: goose keeps its version table there.

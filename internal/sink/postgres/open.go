@@ -20,6 +20,7 @@ type Options struct {
 	Schema         string        // of the report tables; default samespace
 	MaxConnections int           // default 4
 	LockTimeout    time.Duration // how long DDL waits for a lock; default 5s
+	Timeout        time.Duration // of a transaction, but for DDL; default 5m. See patience.go
 	// Distribute tables by their first key column when they are created. Needs Citus.
 	Distribute      bool
 	ApplicationName string // as pg_stat_activity shows it, unless the DSN names one; default samespace-exporter
@@ -30,6 +31,8 @@ type Warehouse struct {
 	pool        *pgxpool.Pool
 	schema      string
 	lockTimeout time.Duration
+	timeout     time.Duration // of a transaction
+	ddlTimeout  time.Duration // of one that migrates or alters tables
 	distribute  bool
 }
 
@@ -48,6 +51,8 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 		pool:        pool,
 		schema:      cmp.Or(o.Schema, "samespace"),
 		lockTimeout: cmp.Or(o.LockTimeout, 5*time.Second),
+		timeout:     cmp.Or(o.Timeout, defaultTimeout),
+		ddlTimeout:  ddlTimeout,
 		distribute:  o.Distribute,
 	}, nil
 }
@@ -76,6 +81,7 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		connection.RuntimeParams["application_name"] = cmp.Or(o.ApplicationName, "samespace-exporter")
 	}
 	config.MaxConns = int32(cmp.Or(o.MaxConnections, 4))
+	config.PingTimeout = min(pingTimeout, cmp.Or(o.Timeout, defaultTimeout))
 	config.AfterConnect = settle
 	return config, nil
 }
@@ -89,8 +95,10 @@ func parseError(clean string, err error) error {
 	return fmt.Errorf("warehouse.dsn: %w", err)
 }
 
-// settle prepares a new session. On Citus 16 kept connections to each worker halve the server's work.
+// settle prepares a new session, see settle.sql.
 func settle(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, conn.Config().ConnectTimeout)
+	defer cancel()
 	_, err := conn.PgConn().Exec(ctx, statement("settle")).ReadAll()
 	return err
 }

@@ -96,6 +96,9 @@ func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string) e
 	if err := w.checkCitus(ctx, tx); err != nil {
 		return err
 	}
+	if err := waitFor(ctx, tx, w.ddlTimeout); err != nil {
+		return err
+	}
 	timeout := strconv.FormatInt(w.lockTimeout.Milliseconds(), 10)
 	if _, err := tx.Exec(ctx, statement("lock_timeout"), timeout); err != nil {
 		return err
@@ -105,8 +108,10 @@ func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string) e
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	_, err := tx.Exec(ctx, statement("lock_timeout"), "0")
-	return err
+	if _, err := tx.Exec(ctx, statement("lock_timeout"), "0"); err != nil {
+		return err
+	}
+	return waitFor(ctx, tx, w.timeout)
 }
 
 // checkCitus makes sure that tables can be distributed where they are to be.

@@ -8,7 +8,7 @@ import (
 
 // Query runs a reading statement and returns its rows as text, as psql would show them; NULL is "NULL".
 func (w *Warehouse) Query(ctx context.Context, statement string) (header []string, rows [][]string, err error) {
-	err = pgx.BeginTxFunc(ctx, w.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
 		result := tx.Conn().PgConn().ExecParams(ctx, statement, nil, nil, nil, nil).Read()
 		for _, field := range result.FieldDescriptions {
 			header = append(header, field.Name)

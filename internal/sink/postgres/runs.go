@@ -47,8 +47,7 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 
 // Status is what the warehouse knows of every dataset.
 func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.DatasetStatus, err error) {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, w.pool, snapshot, func(tx pgx.Tx) error {
+	err = w.tryTx(ctx, snapshot, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement("status"), now)
 		if err != nil {
 			return err

@@ -1,0 +1,70 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A server, or a net, that accepts everything and never answers must not stop the exporter, nor may an exporter that
+// fell silent stop the others. So each transaction has a time on both sides: the client gives its connection up, and
+// the server ends the transaction, whose locks others wait for.
+const (
+	defaultTimeout = 5 * time.Minute
+	// ddlTimeout is long, since an index of a large table takes long; a peer that is gone is noticed sooner, by
+	// keepalives.
+	ddlTimeout = 6 * time.Hour
+	// pingTimeout is how long a connection that was idle for a second may take to show that it lives.
+	pingTimeout = 5 * time.Second
+	// silence is the part of a transaction's time that the server waits for its client's next message.
+	silence = 5
+)
+
+// The modes of transactions.
+const (
+	writing  = ""
+	reading  = " READ ONLY"
+	snapshot = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
+)
+
+// tryTx runs work in a transaction that ends within w.timeout. The time is the connection's, so it holds for every
+// message, whatever work does; pgx closes a connection whose time is up, and the next transaction gets another.
+func (w *Warehouse) tryTx(ctx context.Context, mode string, work func(tx pgx.Tx) error) error {
+	return w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		socket := conn.Conn().PgConn().Conn()
+		if err := socket.SetDeadline(time.Now().Add(w.timeout)); err != nil {
+			return err
+		}
+		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: begin(mode, w.timeout)}, work)
+		if inTheWay(err) {
+			_ = conn.Conn().Close(ctx) // a kept session can fail again where a new one does not
+		}
+		_ = socket.SetDeadline(time.Time{}) // else it is closed
+		return err
+	})
+}
+
+// begin is the statement that begins a transaction, in one message: PgBouncer may give each another session.
+func begin(mode string, timeout time.Duration) string {
+	return fmt.Sprintf("BEGIN%s; SET LOCAL statement_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
+		mode, timeout.Milliseconds(), (timeout / silence).Milliseconds())
+}
+
+// patient is the warehouse for what takes long.
+func (w *Warehouse) patient() *Warehouse {
+	patient := *w
+	patient.timeout = w.ddlTimeout
+	return &patient
+}
+
+// waitFor gives a transaction more time, for statements that take long.
+func waitFor(ctx context.Context, tx pgx.Tx, timeout time.Duration) error {
+	if err := tx.Conn().PgConn().Conn().SetDeadline(time.Now().Add(timeout)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds()))
+	return err
+}
