@@ -79,6 +79,8 @@ type clinic struct {
 	config string
 	dsn    string
 	table  string
+	// endpoint is where the API is.
+	endpoint string
 }
 
 // newClinic stands by for a warehouse. The calls are those of two days long past, in windows of six hours.
@@ -92,6 +94,7 @@ func newClinic(t *testing.T, dsn, table string) *clinic {
 	api := httptest.NewServer(c.sim)
 	t.Cleanup(api.Close)
 	c.config = filepath.Join(t.TempDir(), "exporter.yaml")
+	c.endpoint = api.URL
 	c.write(api.URL, dsn)
 	return c
 }

@@ -58,11 +58,12 @@ type Proxy struct {
 	fault   Fault
 	changed chan struct{} // closed when fault changes
 	links   map[*link]struct{}
-	alarms  [2]alarm // by side
+	alarms  [2]alarm // by side, counting chunks
+	marks   [2]alarm // by side, counting bytes
 	closed  bool
 }
 
-// alarm calls somebody before a chunk of bytes.
+// alarm calls somebody once a count is done.
 type alarm struct {
 	left int
 	call func()
@@ -136,6 +137,13 @@ func (p *Proxy) On(side Side, n int, do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.alarms[side] = alarm{left: n, call: do}
+}
+
+// After calls do once, when n more bytes from a side have passed, be that in the middle of a chunk.
+func (p *Proxy) After(side Side, n int, do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marks[side] = alarm{left: n, call: do}
 }
 
 // Open is how many connections are open.
@@ -213,7 +221,7 @@ func (p *Proxy) pump(l *link, side Side, from, to *net.TCPConn) {
 			p.ring(side)
 		}
 		for chunk := buffer[:n]; len(chunk) > 0; {
-			size, ok := p.await(l, len(chunk))
+			size, ok := p.await(l, p.upToMark(side, len(chunk)))
 			if !ok {
 				return
 			}
@@ -221,6 +229,7 @@ func (p *Proxy) pump(l *link, side Side, from, to *net.TCPConn) {
 				return
 			}
 			chunk = chunk[size:]
+			p.pass(side, size)
 		}
 		if err != nil {
 			_, _ = p.await(l, 0) // an end, too, is lost in a black hole
@@ -230,18 +239,31 @@ func (p *Proxy) pump(l *link, side Side, from, to *net.TCPConn) {
 }
 
 // ring counts a chunk, and calls whoever waits for it.
-func (p *Proxy) ring(side Side) {
+func (p *Proxy) ring(side Side) { p.count(&p.alarms[side], 1) }
+
+// pass counts bytes that have passed, and calls whoever waits for them.
+func (p *Proxy) pass(side Side, n int) { p.count(&p.marks[side], n) }
+
+func (p *Proxy) count(a *alarm, n int) {
 	p.mu.Lock()
-	a := &p.alarms[side]
-	a.left--
-	call := a.call
-	if a.left != 0 {
-		call = nil
+	var call func()
+	if a.left -= n; a.left <= 0 {
+		call, a.call = a.call, nil
 	}
 	p.mu.Unlock()
 	if call != nil {
 		call()
 	}
+}
+
+// upToMark is how many of the bytes may pass before somebody is to be called.
+func (p *Proxy) upToMark(side Side, size int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if mark := p.marks[side]; mark.call != nil {
+		return min(size, mark.left)
+	}
+	return size
 }
 
 // await returns how many bytes of a chunk may pass now, once they may; false when the connection has ended.

@@ -157,3 +157,19 @@ func TestAlarm(t *testing.T) {
 		t.Errorf("heard %q, %v", got, err)
 	}
 }
+
+func TestMarkWithinAChunk(t *testing.T) {
+	p := netfault.New(t, echo(t))
+	conn := dial(t, p)
+	p.After(netfault.Target, 3, func() { p.Set(netfault.BlackHole()) })
+	if _, err := conn.Write([]byte("123456")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := hear(conn, 6, soon); got != "123" {
+		t.Errorf("heard %q, %v", got, err)
+	}
+	p.Set(netfault.Pass())
+	if got, err := hear(conn, 3, late); got != "456" {
+		t.Errorf("then heard %q, %v", got, err)
+	}
+}

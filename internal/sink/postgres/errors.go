@@ -92,6 +92,8 @@ func unavailableHint(err error) string {
 		return "create the database, or mend its name in warehouse.dsn"
 	case code == "55P03":
 		return "a long query or transaction holds a lock on the table: it is tried again"
+	case code == "25P03": // see silence
+		return "the exporter fell silent within a transaction: see whether its machine, or the net between, is overloaded"
 	case code == "57014":
 		return "" // cancelled: statement_timeout, or a person
 	case strings.HasPrefix(code, "28"):
