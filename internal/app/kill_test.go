@@ -154,8 +154,9 @@ func (c *clinic) killed(cmd *exec.Cmd) bool {
 	return false
 }
 
-// mustBeWhole compares the warehouse with the truth, by key and count, and looks for windows left undone.
-func (c *clinic) mustBeWhole() {
+// mustBeWhole compares the warehouse with the truth, by key and count, and looks for windows left undone. It returns how
+// many calls are there.
+func (c *clinic) mustBeWhole() (calls int) {
 	c.Helper()
 	cfg, err := config.Load(c.config)
 	if err != nil {
@@ -194,6 +195,7 @@ func (c *clinic) mustBeWhole() {
 			c.Errorf("%s has %d windows running and %d failing", d.Name, d.Running, d.Failing)
 		}
 	}
+	return len(have)
 }
 
 // Killed at any numbered step of a span and started again: nothing missing, nothing double.

@@ -11,6 +11,7 @@ import (
 
 	"samespace-exporter/internal/app"
 	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/netfault"
 )
 
@@ -20,7 +21,7 @@ const (
 	// passBound is enough for any pass: each of the six requests or transactions that may fail in it takes two bounds
 	// and the time for a connection at most.
 	passBound = 30 * time.Second
-	patience  = time.Minute      // until all is done
+	patience  = time.Minute // until all is done
 )
 
 // fault is a way in which a net lets a connection down, and how it is over.
@@ -95,7 +96,7 @@ func meet(t *testing.T, way string, f fault, place int) {
 		}
 		net.Set(netfault.Pass())
 	}()
-	c.exportAll(func() {
+	c.exportAll(nil, func() {
 		select {
 		case <-begun:
 		default:
@@ -112,15 +113,16 @@ func meet(t *testing.T, way string, f fault, place int) {
 	c.mustBeWhole()
 }
 
-// exportAll makes passes, an hour apart, until nothing is due or leased any more.
-func (c *clinic) exportAll(before func()) {
+// exportAll makes passes, an hour apart, until nothing is due or leased any more. before is called when that is so,
+// before the connections are closed.
+func (c *clinic) exportAll(observe func(export.Event), before func()) {
 	c.Helper()
 	cfg, err := config.Load(c.config)
 	if err != nil {
 		c.Fatal(err)
 	}
 	clock := clockwork.NewFakeClockAt(time.Now())
-	program, err := app.New(c.Context(), cfg, app.Options{Version: "test", LeaseTTL: 500 * time.Millisecond, Clock: clock})
+	program, err := app.New(c.Context(), cfg, app.Options{Version: "test", LeaseTTL: 500 * time.Millisecond, Clock: clock, Observe: observe})
 	if err != nil {
 		c.Fatal(err)
 	}

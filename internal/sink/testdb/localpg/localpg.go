@@ -27,11 +27,11 @@ const startTimeout = time.Minute
 type Server struct {
 	DSN       string // of a superuser with a password
 	Directory string // Stop removes it; the server's own is data in it
-	process   *process
+	process   *Process
 }
 
 // Stop ends the server at once and removes all that it kept.
-func (s *Server) Stop() { s.process.stop() }
+func (s *Server) Stop() { s.process.Stop() }
 
 // Start runs a server in a new directory, with settings as in "fsync=off". It also ends when this process does.
 func Start(settings ...string) (*Server, error) {
@@ -47,7 +47,7 @@ func start(settings []string) (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := unprivileged()
+	account, err := Unprivileged()
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +72,19 @@ func run(bin string, account *syscall.Credential, settings []string) (*Server, e
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	p, err := launch(bin, dir, account, settings)
+	port, err := FreePort()
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	dsn := fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, p.port)
-	if err := p.awaitReady(dsn); err != nil {
-		p.stop()
+	p, err := Launch(postgres(bin, dir, dir, port, settings), dir, account)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	dsn := dsn(password, port)
+	if err := p.AwaitReady(dsn); err != nil {
+		p.Stop()
 		return nil, err
 	}
 	return &Server{DSN: dsn, Directory: dir, process: p}, nil
@@ -106,8 +111,8 @@ func binaries() (string, error) {
 	return dir, nil
 }
 
-// unprivileged is the account that runs Postgres, which refuses to run as root; nil: the test's own.
-func unprivileged() (*syscall.Credential, error) {
+// Unprivileged is the account that runs Postgres, which refuses to run as root; nil: the test's own.
+func Unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -147,30 +152,35 @@ func initialise(bin, dir, password string, account *syscall.Credential) error {
 	return nil
 }
 
-// process is a running postmaster.
-type process struct {
+// Process is a running server.
+type Process struct {
 	command *exec.Cmd
-	port    int
 	output  bytes.Buffer
 	exited  chan struct{}
 }
 
-// keeper runs Postgres until it is told to quit, and then removes the directory $0: it outlives a test process
-// that is killed.
+// keeper runs Postgres until it is told to quit, and then removes the directory $0, if any: it outlives a test
+// process that is killed.
 const keeper = `trap : QUIT; "$@" & wait $!; kill -QUIT $! && wait $!; rm -rf "$0"`
 
-func launch(bin, dir string, account *syscall.Credential, settings []string) (*process, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{port: port, exited: make(chan struct{})}
-	arguments := []string{"-c", keeper, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
+// postgres is the command that serves the data in a directory, and removes another one, if any, when it has ended.
+func postgres(bin, dir, remove string, port int, settings []string) *exec.Cmd {
+	arguments := []string{"-c", keeper, remove, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"),
 		"-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1"}
 	for _, setting := range settings {
 		arguments = append(arguments, "-c", setting)
 	}
-	p.command = exec.Command("sh", arguments...)
+	return exec.Command("sh", arguments...)
+}
+
+func dsn(password string, port int) string {
+	return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
+}
+
+// Launch starts a server in a directory, as an account (nil: this process's). It is told to quit when this process
+// ends.
+func Launch(command *exec.Cmd, dir string, account *syscall.Credential) (*Process, error) {
+	p := &Process{command: command, exited: make(chan struct{})}
 	p.command.Dir, p.command.SysProcAttr = dir, attributes(account)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 
@@ -187,13 +197,13 @@ func launch(bin, dir string, account *syscall.Credential, settings []string) (*p
 		close(p.exited)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
+		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
 	return p, nil
 }
 
-// awaitReady waits until the server takes connections. It has no signal for that but to be asked.
-func (p *process) awaitReady(dsn string) error {
+// AwaitReady waits until the server takes connections. It has no signal for that but to be asked.
+func (p *Process) AwaitReady(dsn string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
@@ -203,20 +213,22 @@ func (p *process) awaitReady(dsn string) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("postgres ended at once: %s", bytes.TrimSpace(p.output.Bytes()))
+			return fmt.Errorf("the server ended at once: %s", bytes.TrimSpace(p.output.Bytes()))
 		case <-ctx.Done():
-			return fmt.Errorf("postgres did not start: %w", err)
+			return fmt.Errorf("the server did not start: %w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-func (p *process) stop() {
+// Stop shuts the server down at once, and waits for its end.
+func (p *Process) Stop() {
 	_ = p.command.Process.Signal(syscall.SIGQUIT) // immediate shutdown: nobody needs the data
 	<-p.exited
 }
 
-func freePort() (int, error) {
+// FreePort is a port of this machine on which nothing listens.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
