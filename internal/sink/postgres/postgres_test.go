@@ -16,9 +16,20 @@ var server testdb.Server
 func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
 
 func TestContract(t *testing.T) {
+	exercise(t, func(dsn string) string { return dsn })
+}
+
+// The same contract behind PgBouncer, which gives each transaction whichever session is free.
+func TestNetworkContractThroughPgBouncer(t *testing.T) {
+	exercise(t, func(dsn string) string { return testdb.PgBouncer(t, dsn) })
+}
+
+// exercise runs the contract suite. way is the DSN by which the warehouse gets to a database.
+func exercise(t *testing.T, way func(dsn string) string) {
 	// One database and its sessions for all, emptied after each: making them anew takes most of the time.
-	dsn := server.Database(t)
-	query, w := connect(t, dsn), open(t, dsn)
+	direct := server.Database(t)
+	dsn := way(direct)
+	query, w := connect(t, direct), open(t, dsn)
 	if err := w.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +45,7 @@ func TestContract(t *testing.T) {
 			Warehouse: w,
 			Second:    func() sinktest.Warehouse { return open(t, dsn) },
 			Unmigrated: func() (first, second sinktest.Warehouse) {
-				dsn := server.Database(t)
+				dsn := way(server.Database(t))
 				return open(t, dsn), open(t, dsn)
 			},
 			Query: func(ctx context.Context, statement string) ([][]string, error) { return texts(ctx, query, statement) },
