@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +31,8 @@ func (c *command) newRun() *cobra.Command {
 		Short: "Export on a schedule, once, or a range again",
 		Long: `Without --once or --backfill: the daemon. It exports every dataset on its schedule and serves
 the status page, until SIGTERM or Ctrl-C; then what is being read is committed first. A second
-signal ends it at once; nothing is lost by that either.
+signal ends it at once; nothing is lost by that either. SIGHUP reads the config again; the old
+one goes on when the new one is wrong, and the log says why.
 
 --once makes one pass over all that is due, then ends.
 
@@ -57,28 +61,41 @@ func (c *command) run(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := c.loadConfig()
-	if err != nil {
-		return err
+	counters := app.NewCounters() // a process has one set, whatever its config
+	open := func(ctx context.Context) (*app.App, error) {
+		cfg, err := c.loadConfig()
+		if err != nil {
+			return nil, err
+		}
+		return c.newApp(ctx, cfg, app.Options{Logger: c.logger(cfg.Log), LeaseTTL: f.lease, Counters: counters})
 	}
-	program, err := c.newApp(ctx, cfg, app.Options{Logger: c.logger(cfg.Log), LeaseTTL: f.lease})
+	if !f.once && !f.backfill {
+		return c.daemon(ctx, open)
+	}
+	program, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	defer program.Close()
-	switch {
-	case f.backfill:
+	if f.backfill {
 		return c.backfill(ctx, program, f.reports, backfill)
-	case f.once:
-		summaries, err := program.Once(ctx, f.reports)
-		c.printSummaries(summaries, err)
-		return err
 	}
-	return program.Run(ctx, func(address net.Addr) {
+	summaries, err := program.Once(ctx, f.reports)
+	c.printSummaries(summaries, err)
+	return err
+}
+
+// daemon exports on a schedule. SIGHUP has the config read again.
+func (c *command) daemon(ctx context.Context, open func(context.Context) (*app.App, error)) error {
+	reload := make(chan os.Signal, 1) // one that comes during a reload is kept: the config may have changed since
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	daemon := app.Daemon{Open: open, Reload: reload, Serving: func(address net.Addr) {
 		if address != nil {
 			_, _ = fmt.Fprintf(c.stderr, "exporter: status page at http://%s/\n", address)
 		}
-	})
+	}}
+	return daemon.Run(ctx)
 }
 
 // check refuses flags that make no sense together, and reads the backfill's range.

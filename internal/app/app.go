@@ -38,6 +38,20 @@ type Options struct {
 	// DrainTimeout is how long spans that are being read may take when the daemon is told to stop. Zero:
 	// 25 seconds, within the 30 that supervisors commonly give.
 	DrainTimeout time.Duration
+	// Counters is what an App counts in. nil: counters of its own.
+	Counters *Counters
+}
+
+// Counters are the metrics of a process. An App that takes another one's place goes on counting in them.
+type Counters struct {
+	registry *prometheus.Registry
+	metrics  *status.Metrics
+}
+
+// NewCounters makes counters that stand at zero.
+func NewCounters() *Counters {
+	registry := prometheus.NewRegistry()
+	return &Counters{registry: registry, metrics: status.NewMetrics(registry)}
 }
 
 // DefaultLeaseTTL is how long the windows of a killed process stay unread, unless Options say otherwise.
@@ -59,18 +73,20 @@ type App struct {
 	config    *config.Config
 	source    *source.Client
 	warehouse Warehouse
-	registry  *prometheus.Registry
 	metrics   *status.Metrics
+	scheduler *schedule.Scheduler
 	exporters []*export.Exporter
 	jobs      []job
 	skipped   []string
+	course    course
 }
 
 // New makes an App of a config. Nothing is reached yet: a daemon may start while the API or the warehouse is
 // down. Errors: config.Errors, *schema.MappingError, or of a DSN that cannot be understood.
 func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
-	a := &App{Options: withDefaults(o), config: c, registry: prometheus.NewRegistry()}
-	a.metrics = status.NewMetrics(a.registry)
+	a := &App{Options: withDefaults(o), config: c}
+	a.metrics = a.Counters.metrics
+	a.scheduler = schedule.New(a.Clock, a.Logger)
 	var err error
 	if a.source, err = openSource(c.Source, a.Options); err != nil {
 		return nil, err
@@ -98,6 +114,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 25 * time.Second
+	}
+	if o.Counters == nil {
+		o.Counters = NewCounters()
 	}
 	return o
 }

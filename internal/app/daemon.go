@@ -5,160 +5,199 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-	"golang.org/x/sync/errgroup"
-
-	"samespace-exporter/internal/export"
-	"samespace-exporter/internal/schedule"
-	"samespace-exporter/internal/sink"
-	"samespace-exporter/internal/status"
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/systemd"
 )
 
-// job is when a dataset is exported.
-type job struct {
-	exporter *export.Exporter
-	cron     string
-	location *time.Location
+// Daemon exports every dataset on its schedule and serves http, by a config that may be read again meanwhile. It
+// tells the service manager that started it how it is doing.
+type Daemon struct {
+	// Open reads the config as it is now and makes an App of it. All its Apps must have the same Counters.
+	Open func(ctx context.Context) (*App, error)
+	// Reload has the config read again at each value. nil: never.
+	Reload <-chan os.Signal
+	// Serving is told each address that is served; nil when http is turned off. nil: nobody is told.
+	Serving func(net.Addr)
+
+	front   *front
+	manager *systemd.Manager
+	current atomic.Pointer[App]
 }
 
-// Run is the daemon: it exports every dataset on its schedule and serves http, until ctx ends. Then it starts
-// nothing new, and what is under way has DrainTimeout to end. It may start before the warehouse does.
-// serving, when set, is told the address that is served (nil when http is off).
-func (a *App) Run(ctx context.Context, serving func(net.Addr)) error {
-	a.warnOfSkipped()
-	scheduler := schedule.New(a.Clock, a.Logger)
-	server, listener, err := a.listen(scheduler)
+// errReplaced is why an App ends whose place another one takes.
+var errReplaced = errors.New("another config takes its place")
+
+// Run runs until ctx ends. Then nothing new is started, and what is under way has DrainTimeout to end. It may start
+// before the warehouse does.
+//
+// A reload makes an App of the new config. When that cannot be, when its http.listen cannot be had, or when it names
+// another warehouse that does not answer, the old one goes on as if nothing had happened. Else the old one's passes
+// have DrainTimeout to end, and then the new one begins with a pass of every dataset: ticks of the meantime are made
+// up for, and no dataset has two passes at once. http is served all the while.
+func (d *Daemon) Run(ctx context.Context) error {
+	app, err := d.Open(ctx)
 	if err != nil {
 		return err
 	}
-	if serving != nil {
-		serving(address(listener))
+	defer func() { app.Close() }()
+	d.front = newFront()
+	defer d.front.close()
+	if err := d.move(app.config.HTTP.Listen); err != nil {
+		return err
 	}
-	// What fails ends the rest as well: half a daemon helps nobody.
-	group, ctx := errgroup.WithContext(ctx)
-	hard, cancel := a.drain(ctx)
-	defer cancel()
-	if server != nil {
-		group.Go(func() error { return serve(ctx, server, listener) })
-	}
-	group.Go(func() error {
-		if err := a.migrateUntilDone(ctx); err != nil {
+	d.manager = systemd.FromEnvironment(app.Logger)
+	d.current.Store(app)
+	defer d.watch(ctx)()
+	for {
+		d.take(app)
+		next, err := d.runUntilReplaced(ctx, app)
+		if next == nil {
 			return err
 		}
-		return scheduler.Run(ctx, a.scheduled(hard, ctx.Done()))
-	})
-	return group.Wait()
-}
-
-func (a *App) warnOfSkipped() {
-	for _, reason := range a.skipped {
-		a.Logger.Warn("not exported", "reason", reason)
+		answered := d.front.show(next.handler())
+		answered()
+		app.Close()
+		app = next
 	}
 }
 
-// scheduled are the datasets as jobs of the scheduler.
-func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.Job {
-	var jobs []schedule.Job
-	for _, j := range a.jobs {
-		jobs = append(jobs, schedule.Job{
-			Name: j.exporter.Dataset.Name, Cron: j.cron, Location: j.location,
-			Run: func(context.Context) { a.pass(hard, j, stop) },
-		})
-	}
-	return jobs
+// take makes an App the one whose config is in use.
+func (d *Daemon) take(app *App) {
+	d.current.Store(app)
+	d.front.show(app.handler())
+	app.metrics.ConfigTaken(app.Clock.Now())
+	app.warnOfSkipped()
+	app.Logger.Info("config in use", "datasets", app.Datasets())
+	d.manager.Ready(app.course.String())
 }
 
-// pass makes a scheduled pass and logs what came of it, once.
-func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
-	e := j.exporter
-	// The config was checked: the cron text is right.
-	tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
-	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
-	logger := a.Logger.With("dataset", e.Dataset.Name)
-	outcome := "done"
-	switch err := reason(s, err); {
-	case s.Stopped:
-		outcome = "interrupted"
-		logger.Info("pass interrupted", "windows", s.Windows)
-	case err != nil:
-		outcome = "failed"
-		logger.Error("pass failed", "error", err, "windows", s.Windows, "failed_spans", len(s.Failed))
-	case s.Spans > 0:
-		logger.Info("pass done", "windows", s.Windows, "requests", s.Requests, "rows", s.RowsRead, "inserted", s.Counts.Inserted,
-			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "deleted", s.Counts.Deleted, "rejected", s.Rejected,
-			"replaced_characters", s.Replaced, "took", s.Took.String())
-	default:
-		logger.Debug("nothing due")
-	}
-	a.metrics.Passed(e.Dataset.Name, outcome, s.Took)
-}
-
-// migrateUntilDone waits for a warehouse that cannot be reached yet: a daemon that starts before its database
-// does must not end.
-func (a *App) migrateUntilDone(ctx context.Context) error {
-	down := false
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := a.Migrate(ctx)
-		var unavailable *sink.UnavailableError
-		switch {
-		case err == nil && down:
-			a.Logger.Info("warehouse is back")
-		case err == nil:
-		case !errors.As(err, &unavailable):
-			return struct{}{}, backoff.Permanent(err)
-		case !down:
-			down = true
-			a.Logger.Error("waiting for the warehouse", "error", err)
+// runUntilReplaced runs an App until ctx ends or it fails, or until another App is to take its place, which it
+// returns. Whatever the reason, nothing of the App runs any more then.
+func (d *Daemon) runUntilReplaced(ctx context.Context, app *App) (next *App, err error) {
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	go func() { done <- app.work(working) }()
+	for {
+		select {
+		case err := <-done:
+			return nil, err
+		case err := <-d.front.failed: // half a daemon helps nobody
+			stop(err)
+			return nil, errors.Join(err, <-done)
+		case <-d.Reload:
+			d.manager.Reloading()
+			next, err := d.reload(ctx, app)
+			if err != nil {
+				d.refuse(app, err)
+				continue
+			}
+			stop(errReplaced)
+			if err := <-done; err != nil || ctx.Err() != nil {
+				next.Close()
+				return nil, err
+			}
+			return next, nil
 		}
-		return struct{}{}, err
-	}, backoff.WithMaxElapsedTime(0))
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // told to stop while waiting: no failure
+	}
+}
+
+// reload makes an App of the config as it is now, and looks whether it can take the old one's place.
+func (d *Daemon) reload(ctx context.Context, old *App) (*App, error) {
+	next, err := d.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.canReplace(ctx, old); err != nil {
+		next.Close()
+		return nil, err
+	}
+	if err := d.move(next.config.HTTP.Listen); err != nil { // last: it is not undone
+		next.Close()
+		return nil, err
+	}
+	return next, nil
+}
+
+// probeTimeout bounds how long a warehouse that a new config names may take to answer.
+const probeTimeout = 10 * time.Second
+
+// canReplace says why an App cannot go on from where the old one is: its warehouse is another one, and of no use. The
+// old one's own warehouse may be down.
+func (a *App) canReplace(ctx context.Context, old *App) error {
+	if sameWarehouse(a.config.Warehouse, old.config.Warehouse) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return a.Migrate(ctx)
+}
+
+func sameWarehouse(a, b config.Warehouse) bool {
+	same := a.DSN.Reveal() == b.DSN.Reveal() && a.Password.Reveal() == b.Password.Reveal()
+	a.DSN, a.Password, b.DSN, b.Password = config.Secret{}, config.Secret{}, config.Secret{}, config.Secret{}
+	return same && a == b
+}
+
+// refuse says what is wrong with the new config, a line for each mistake.
+func (d *Daemon) refuse(app *App, err error) {
+	mistakes := []error{err}
+	var malformed config.Errors
+	if errors.As(err, &malformed) {
+		mistakes = mistakes[:0]
+		for _, one := range malformed {
+			mistakes = append(mistakes, one)
+		}
+	}
+	for _, one := range mistakes {
+		app.Logger.Error("new config refused, the old one goes on", "error", one)
+	}
+	app.metrics.ConfigRefused()
+	d.manager.Ready(fmt.Sprintf("new config refused (%d mistakes, see the log); %s", len(mistakes), &app.course))
+}
+
+// move serves at another address, and tells of it.
+func (d *Daemon) move(address string) error {
+	moved, err := d.front.move(address)
+	if moved && d.Serving != nil {
+		d.Serving(d.front.addr())
 	}
 	return err
 }
 
-// listen opens the http server's port; all nil when http is off.
-func (a *App) listen(scheduler *schedule.Scheduler) (*http.Server, net.Listener, error) {
-	if a.config.HTTP.Listen == "" {
-		return nil, nil, nil
+// watch tells the service manager how the daemon is doing, as long as it lives. The returned func ends that.
+func (d *Daemon) watch(ctx context.Context) (end func()) {
+	every := d.manager.BeatEvery()
+	if every == 0 {
+		return func() {}
 	}
-	listener, err := net.Listen("tcp", a.config.HTTP.Listen)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w; choose another http.listen", err)
-	}
-	handler := status.New(status.Options{
-		Warehouse: a.warehouse, Registry: a.registry, Clock: a.Clock.Now, Version: a.Version, Next: scheduler.Next,
-	})
-	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}, listener, nil
-}
-
-// serve serves until ctx ends, then lets answers under way end.
-func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
-	var group errgroup.Group
-	ctx, cancel := context.WithCancel(ctx)
-	group.Go(func() error {
-		<-ctx.Done()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		return server.Shutdown(stopping)
-	})
-	group.Go(func() error {
-		defer cancel()
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve http: %w", err)
+	ended := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		told := ctx.Done()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-told:
+				told = nil
+				d.manager.Stopping()
+			case <-ticker.C:
+				if app := d.current.Load(); app.alive() {
+					d.manager.Beat(app.course.String())
+				}
+			}
 		}
-		return nil
 	})
-	return group.Wait()
-}
-
-func address(l net.Listener) net.Addr {
-	if l == nil {
-		return nil
+	return func() {
+		close(ended)
+		watching.Wait()
 	}
-	return l.Addr()
 }

@@ -137,7 +137,12 @@ func (a *App) drain(ctx context.Context) (context.Context, context.CancelFunc) {
 			return
 		case <-ctx.Done():
 		}
-		a.Logger.Info("stopping: what is being read has time to end", "timeout", a.DrainTimeout.String())
+		a.course.enter(draining)
+		doing := "stopping"
+		if errors.Is(context.Cause(ctx), errReplaced) {
+			doing = "reloading"
+		}
+		a.Logger.Info(doing+": what is being read has time to end", "timeout", a.DrainTimeout.String())
 		timer := a.Clock.NewTimer(a.DrainTimeout)
 		defer timer.Stop()
 		select {

@@ -37,6 +37,7 @@ type Scheduler struct {
 
 	mu         sync.Mutex
 	timetables map[string]timetable
+	pulse      *pulse // nil: no Run is under way
 }
 
 // New makes a scheduler. The logger gets what goes wrong inside gocron, and ticks that were dropped (debug).
@@ -77,6 +78,55 @@ func (s *Scheduler) Next(name string) time.Time {
 		return time.Time{}
 	}
 	return t.next(s.clock.Now())
+}
+
+// AwaitPulse returns once what sends the ticks has shown that it can: it is asked for a beat, which takes the way of a
+// tick through gocron. It is there at once, unless gocron is stuck. When no Run is under way any more there is nothing
+// to wait for.
+func (s *Scheduler) AwaitPulse() {
+	s.mu.Lock()
+	pulse := s.pulse
+	s.mu.Unlock()
+	if pulse != nil {
+		pulse.await()
+	}
+}
+
+// pulse is a job of gocron's that runs when it is asked to.
+type pulse struct {
+	job     gocron.Job
+	beats   chan struct{} // holds one
+	stopped chan struct{}
+}
+
+func newPulse(ticker gocron.Scheduler) (*pulse, error) {
+	p := &pulse{beats: make(chan struct{}, 1), stopped: make(chan struct{})}
+	const never = 100 * 365 * 24 * time.Hour // gocron has no job without a time
+	var err error
+	p.job, err = ticker.NewJob(gocron.DurationJob(never), gocron.NewTask(p.beat), gocron.WithName("pulse"))
+	return p, err
+}
+
+func (p *pulse) beat() {
+	select {
+	case p.beats <- struct{}{}:
+	default:
+	}
+}
+
+func (p *pulse) await() {
+	for asked := false; !asked; {
+		asked = p.job.RunNow() == nil // gives up after a tenth of a second
+		select {
+		case <-p.stopped:
+			return
+		default:
+		}
+	}
+	select {
+	case <-p.stopped:
+	case <-p.beats:
+	}
 }
 
 // Next is the first time after after at which cron text is due, in loc. See package crontab for the days on
@@ -155,10 +205,16 @@ func (s *Scheduler) startTicks(lanes []*lane) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	pulse, err := newPulse(ticker)
+	if err != nil {
+		return nil, errors.Join(err, ticker.Shutdown())
+	}
 	stop = func() {
 		if err := ticker.Shutdown(); err != nil {
 			s.logger.Warn("clock did not stop in time", "error", err)
 		}
+		close(pulse.stopped)
+		s.beats(nil)
 	}
 	for _, l := range lanes {
 		_, err := ticker.NewJob(gocron.CronJob(l.job.Cron, false), gocron.NewTask(l.tick),
@@ -169,7 +225,14 @@ func (s *Scheduler) startTicks(lanes []*lane) (stop func(), err error) {
 		}
 	}
 	ticker.Start()
+	s.beats(pulse)
 	return stop, nil
+}
+
+func (s *Scheduler) beats(p *pulse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulse = p
 }
 
 // timetable is when a job ticks. It is gocron's Cron.

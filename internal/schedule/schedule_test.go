@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,4 +286,46 @@ func TestLastIsTheTickBefore(t *testing.T) {
 	if _, err := schedule.Last("never", nil, time.Now()); err == nil {
 		t.Error("cron text that is none was taken")
 	}
+}
+
+// gate is a clock whose Now waits while it is shut: gocron, which asks it for each run, is stuck then.
+type gate struct {
+	clockwork.Clock
+	mu sync.Mutex
+}
+
+func (g *gate) Now() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Clock.Now()
+}
+
+func TestPulse(t *testing.T) {
+	clock := &gate{Clock: clockwork.NewFakeClock()}
+	s := schedule.New(clock, slog.New(slog.DiscardHandler))
+	s.AwaitPulse() // nothing runs
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Run(ctx, []schedule.Job{{Name: "calls", Cron: "* * * * *", Run: func(context.Context) { close(ran) }}})
+	}()
+	<-ran
+	s.AwaitPulse()
+
+	clock.mu.Lock()
+	shown := make(chan struct{})
+	go func() { s.AwaitPulse(); close(shown) }()
+	select {
+	case <-shown:
+		t.Error("what is stuck has a pulse")
+	case <-time.After(50 * time.Millisecond):
+	}
+	clock.mu.Unlock()
+	<-shown
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.AwaitPulse()
 }

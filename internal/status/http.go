@@ -24,7 +24,7 @@ type Warehouse interface {
 // Options are what the status shows.
 type Options struct {
 	Warehouse Warehouse
-	Registry  *prometheus.Registry
+	Registry  *prometheus.Registry // of what is served beside the ledger's metrics
 	Clock     func() time.Time
 	Version   string
 	// Next is when a dataset's next pass begins; the zero time: not known. nil: never known.
@@ -45,14 +45,15 @@ var page string
 //	/healthz     200 while the process lives
 //	/readyz      200 while the warehouse answers, else 503
 func New(o Options) http.Handler {
-	o.Registry.MustRegister(newLedgerMetrics(o.Warehouse, o.Clock))
+	ledger := prometheus.NewRegistry() // of its own: a daemon with another warehouse makes another handler
+	ledger.MustRegister(newLedgerMetrics(o.Warehouse, o.Clock))
 	s := &server{Options: o, page: template.Must(template.New("page").Parse(page))}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.HandleFunc("GET /api/status", s.serveJSON)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{o.Registry, ledger}, promhttp.HandlerOpts{}))
 	return mux
 }
 

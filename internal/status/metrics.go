@@ -18,6 +18,9 @@ type Metrics struct {
 	waited   *prometheus.CounterVec
 	passes   *prometheus.CounterVec
 	took     *prometheus.CounterVec
+
+	reloadOK prometheus.Gauge
+	reloaded prometheus.Gauge
 }
 
 // NewMetrics enters the counters into the registry.
@@ -27,6 +30,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		registry.MustRegister(v)
 		return v
 	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		registry.MustRegister(g)
+		return g
+	}
 	return &Metrics{
 		rows:     counter("exporter_rows_total", "Rows of committed spans by what became of them.", "result"),
 		requests: counter("exporter_pages_total", "Pages read from the API for committed spans."),
@@ -35,6 +43,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		waited:   counter("exporter_rate_wait_seconds_total", "Time spent waiting for the rate limit."),
 		passes:   counter("exporter_passes_total", "Passes by outcome.", "outcome"),
 		took:     counter("exporter_pass_seconds_total", "Time spent in passes."),
+
+		reloadOK: gauge("exporter_config_last_reload_successful", "1 when the config that was read last is in use, 0 when it was refused."),
+		reloaded: gauge("exporter_config_last_reload_success_timestamp_seconds", "When the config in use was read."),
 	}
 }
 
@@ -65,6 +76,15 @@ func (m *Metrics) Passed(dataset, outcome string, took time.Duration) {
 	m.passes.WithLabelValues(dataset, outcome).Inc()
 	m.took.WithLabelValues(dataset).Add(took.Seconds())
 }
+
+// ConfigTaken keeps when the config in use was read.
+func (m *Metrics) ConfigTaken(at time.Time) {
+	m.reloadOK.Set(1)
+	m.reloaded.Set(float64(at.UnixNano()) / 1e9)
+}
+
+// ConfigRefused says that a newer config was read and is not in use.
+func (m *Metrics) ConfigRefused() { m.reloadOK.Set(0) }
 
 // ledgerMetrics are gauges that are read from the ledger when they are asked for.
 type ledgerMetrics struct {

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schedule"
+	"samespace-exporter/internal/sink"
+)
+
+// job is when a dataset is exported.
+type job struct {
+	exporter *export.Exporter
+	cron     string
+	location *time.Location
+}
+
+// work exports every dataset on its schedule until ctx ends. Then it starts nothing new, and what is under way has
+// DrainTimeout to end.
+func (a *App) work(ctx context.Context) error {
+	hard, cancel := a.drain(ctx)
+	defer cancel()
+	a.course.enter(waiting)
+	if err := a.migrateUntilDone(ctx); err != nil {
+		return err
+	}
+	a.course.enter(exporting)
+	return a.scheduler.Run(ctx, a.scheduled(hard, ctx.Done()))
+}
+
+func (a *App) warnOfSkipped() {
+	for _, reason := range a.skipped {
+		a.Logger.Warn("not exported", "reason", reason)
+	}
+}
+
+// scheduled are the datasets as jobs of the scheduler.
+func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.Job {
+	var jobs []schedule.Job
+	for _, j := range a.jobs {
+		jobs = append(jobs, schedule.Job{
+			Name: j.exporter.Dataset.Name, Cron: j.cron, Location: j.location,
+			Run: func(context.Context) { a.pass(hard, j, stop) },
+		})
+	}
+	return jobs
+}
+
+// pass makes a scheduled pass and logs what came of it, once.
+func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
+	e := j.exporter
+	// The config was checked: the cron text is right.
+	tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
+	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
+	logger := a.Logger.With("dataset", e.Dataset.Name)
+	outcome := "done"
+	switch err := reason(s, err); {
+	case s.Stopped:
+		outcome = "interrupted"
+		logger.Info("pass interrupted", "windows", s.Windows)
+	case err != nil:
+		outcome = "failed"
+		logger.Error("pass failed", "error", err, "windows", s.Windows, "failed_spans", len(s.Failed))
+	case s.Spans > 0:
+		logger.Info("pass done", "windows", s.Windows, "requests", s.Requests, "rows", s.RowsRead, "inserted", s.Counts.Inserted,
+			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "deleted", s.Counts.Deleted, "rejected", s.Rejected,
+			"replaced_characters", s.Replaced, "took", s.Took.String())
+	default:
+		logger.Debug("nothing due")
+	}
+	a.metrics.Passed(e.Dataset.Name, outcome, s.Took)
+	a.course.passed(e.Dataset.Name, outcome, a.Clock.Now())
+}
+
+// migrateUntilDone waits for a warehouse that cannot be reached yet: a daemon that starts before its database
+// does must not end.
+func (a *App) migrateUntilDone(ctx context.Context) error {
+	down := false
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := a.Migrate(ctx)
+		var unavailable *sink.UnavailableError
+		switch {
+		case err == nil && down:
+			a.Logger.Info("warehouse is back")
+		case err == nil:
+		case !errors.As(err, &unavailable):
+			return struct{}{}, backoff.Permanent(err)
+		case !down:
+			down = true
+			a.Logger.Error("waiting for the warehouse", "error", err)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(0))
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // told to stop while waiting: no failure
+	}
+	return err
+}
