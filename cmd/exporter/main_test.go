@@ -69,6 +69,7 @@ type site struct {
 	// The config's.
 	path, endpoint, key, dsn, listen string
 	fields, reports                  string
+	notify, schedule                 string // of a daemon
 }
 
 func newSite(t *testing.T) *site {
@@ -83,7 +84,7 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(api.Close)
 	dir := t.TempDir()
 	s.path, s.endpoint, s.dsn = filepath.Join(dir, "exporter.yaml"), api.URL, "sqlite:"+filepath.Join(dir, "test.db")
-	s.listen = "127.0.0.1:0"
+	s.listen, s.schedule = "127.0.0.1:0", "*/15 * * * *"
 	s.fields = fmt.Sprintf(`
       %q: {name: call_id, type: text}
       %q: {name: started_at, type: timestamptz}
@@ -101,7 +102,8 @@ func (s *site) configure() {
 source: {endpoint: %q, api_key: %q, requests_per_second: 10000, max_attempts: 1}
 warehouse: {dsn: %q}
 http: {listen: %q}
-defaults: {page_size: 50, window: {size: 6h, max_rows: 120, delay: 2m}}
+%s
+defaults: {schedule: %q, page_size: 50, window: {size: 6h, max_rows: 120, delay: 2m}}
 reports:
   - name: calls
     report_id: %s
@@ -110,7 +112,7 @@ reports:
     time_field: started_at
     sort: {by: started_at}
     fields: %s
-%s`, s.endpoint, s.key, s.dsn, s.listen, s.report.ID, s.since.Format(time.DateOnly), s.fields, s.reports))
+%s`, s.endpoint, s.key, s.dsn, s.listen, s.notify, s.schedule, s.report.ID, s.since.Format(time.DateOnly), s.fields, s.reports))
 }
 
 func (s *site) write(text string) {
@@ -156,7 +158,7 @@ func execute(t *testing.T, ctx context.Context, args ...string) result {
 
 func mustHoldNoSecret(t *testing.T, text string) {
 	t.Helper()
-	if strings.Contains(text, canaryKey) || strings.Contains(text, canaryPassword) {
+	if strings.Contains(text, canaryKey) || strings.Contains(text, canaryPassword) || strings.Contains(text, canaryHook) {
 		t.Errorf("a secret is printed: %s", text)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/notify"
 	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/sink/postgres"
@@ -31,7 +32,7 @@ type Options struct {
 	Version string
 	Logger  *slog.Logger         // nil: nothing is logged
 	Clock   clockwork.Clock      // nil: the machine's
-	HTTP    http.RoundTripper    // to the API; nil: the standard one
+	HTTP    http.RoundTripper    // to the API and the webhook; nil: the standard one
 	Observe func(e export.Event) // told of every step of every dataset; nil: nobody
 	// LeaseTTL is how long the windows of a killed process stay unread. Zero: a minute.
 	LeaseTTL time.Duration
@@ -61,6 +62,7 @@ const DefaultLeaseTTL = time.Minute
 type Warehouse interface {
 	export.Warehouse
 	status.Warehouse
+	board
 	Migrate(ctx context.Context) error
 	Check(ctx context.Context) (string, error)
 	Query(ctx context.Context, sql string) (header []string, rows [][]string, err error)
@@ -79,6 +81,7 @@ type App struct {
 	jobs      []job
 	skipped   []string
 	course    course
+	alarms    *alarms // nil: nobody is told
 }
 
 // New makes an App of a config. Nothing is reached yet: a daemon may start while the API or the warehouse is
@@ -98,6 +101,9 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err := a.addDatasets(c); err != nil {
 		a.Close()
 		return nil, err
+	}
+	if c.Notify.Webhook.IsSet() {
+		a.alarms = newAlarms(a, notify.New(c.Notify.Webhook.Reveal(), a.HTTP, "samespace-exporter/"+a.Version))
 	}
 	return a, nil
 }

@@ -24,6 +24,7 @@ type job struct {
 func (a *App) work(ctx context.Context) error {
 	hard, cancel := a.drain(ctx)
 	defer cancel()
+	defer a.alarms.watch(ctx)()
 	a.course.enter(waiting)
 	if err := a.migrateUntilDone(ctx); err != nil {
 		return err
@@ -58,7 +59,11 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
 	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
 	logger := a.Logger.With("dataset", e.Dataset.Name)
 	outcome := "done"
-	switch err := reason(s, err); {
+	err = reason(s, err)
+	if !s.Stopped {
+		a.alarms.passed(e.Dataset.Name, err)
+	}
+	switch {
 	case s.Stopped:
 		outcome = "interrupted"
 		logger.Info("pass interrupted", "windows", s.Windows)

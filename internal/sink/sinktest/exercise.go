@@ -46,6 +46,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"rejects", rejectTests()},
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
+		{"alarms", alarmTests()},
 		{"concurrency", concurrencyTests()},
 	}
 	for _, suite := range suites {

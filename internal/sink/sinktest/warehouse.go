@@ -9,6 +9,7 @@
 //	          lease_owner, lease_until, epoch
 //	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
+//	alarms    dataset, alarm, since
 //	fields    dataset, table_name, column_name, metric_id, title, type
 package sinktest
 
@@ -128,6 +129,12 @@ type Warehouse interface {
 	// window that follows it; the view through says the same. Running counts unexpired leases. Before Migrate it
 	// is sink.ErrNotMigrated.
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
+	// RaiseAlarm enters an alarm, and reports whether it was not there: of all processes that raise it, one is told
+	// so, until it is lowered. The dataset need not have been prepared.
+	RaiseAlarm(ctx context.Context, dataset string, alarm sink.Alarm, now time.Time) (bool, error)
+	// LowerAlarm removes an alarm, and reports whether it was there.
+	LowerAlarm(ctx context.Context, dataset string, alarm sink.Alarm) (bool, error)
+
 	// Check tries, without changing anything that stays, whether the warehouse can do all that an export
 	// needs (connect, rights to create and write), and describes it in a line. The exporter's own tables
 	// need not be there yet.

@@ -1,0 +1,1 @@
+DELETE FROM exporter.alarms WHERE dataset = $1 AND alarm = $2

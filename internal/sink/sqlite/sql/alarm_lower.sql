@@ -1,0 +1,1 @@
+DELETE FROM exporter_alarms WHERE dataset = :dataset AND alarm = :alarm
