@@ -123,7 +123,7 @@ func TestNotifyOfAWarehouseThatIsDown(t *testing.T) {
 	s.dsn = dsn
 	s.tellsTo(c, "2h")
 	p := s.start(nil, "run")
-	c.hears("nothing is exported: warehouse not available")
+	c.hears("nothing is exported: read status: warehouse not available")
 	way.Set(netfault.Pass())
 	c.hears("the warehouse answers again")
 	p.stop()
