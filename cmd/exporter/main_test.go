@@ -74,11 +74,16 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{T: t, report: simulator.Calls(), since: time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour), key: canaryKey}
+	return newSiteWithKey(t, canaryKey)
+}
+
+func newSiteWithKey(t *testing.T, key string) *site {
+	t.Helper()
+	s := &site{T: t, report: simulator.Calls(), since: time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour), key: key}
 	s.report.RowsPerDay = 400
 	now := time.Now() // it stands: nothing arrives during a test
 	s.sim = simulator.New(simulator.Options{
-		APIKey: canaryKey, Seed: 5, Clock: func() time.Time { return now }, Reports: []simulator.Report{s.report},
+		APIKey: key, Seed: 5, Clock: func() time.Time { return now }, Reports: []simulator.Report{s.report},
 	})
 	api := httptest.NewServer(s.sim)
 	t.Cleanup(api.Close)

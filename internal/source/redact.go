@@ -1,9 +1,12 @@
 package source
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,6 +29,8 @@ func newRedactor(key string) *redactor {
 		key, quoted[1 : len(quoted)-1], string(asJSON[1 : len(asJSON)-1]),
 		url.QueryEscape(key), url.PathEscape(key), html.EscapeString(key),
 	}
+	forms = append(forms, hex.EncodeToString([]byte(key)), strings.ToUpper(hex.EncodeToString([]byte(key))))
+	forms = append(forms, inBase64(key)...)
 	r := &redactor{}
 	var pairs []string
 	for _, form := range forms {
@@ -35,6 +40,20 @@ func newRedactor(key string) *redactor {
 	r.replacer = strings.NewReplacer(pairs...)
 	return r
 }
+
+// inBase64 are the key's own characters in a base64 text that holds it: they depend on how many bytes stand before it.
+func inBase64(key string) (forms []string) {
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 {
+			text := encoding.EncodeToString(append(make([]byte, before), key...))
+			forms = append(forms, text[(before*8+5)/6:(before+len(key))*8/6])
+		}
+	}
+	return slices.DeleteFunc(forms, func(form string) bool { return len(form) < shortestForm })
+}
+
+// shortestForm is the fewest characters of base64 that are taken for the key: fewer would be found in any text.
+const shortestForm = 8
 
 // excerpt is the beginning of a text. cut says that the text itself was cut somewhere: then its end may hold
 // the first part of the key, and is left out.
