@@ -47,6 +47,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
 		{"alarms", alarmTests()},
+		{"preview", previewTests()},
 		{"concurrency", concurrencyTests()},
 	}
 	for _, suite := range suites {

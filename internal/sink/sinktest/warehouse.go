@@ -129,6 +129,13 @@ type Warehouse interface {
 	// window that follows it; the view through says the same. Running counts unexpired leases. Before Migrate it
 	// is sink.ErrNotMigrated.
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
+	// Preview says what Prepare would do to the table, or *schema.NarrowingError, and does nothing. The exporter's own
+	// tables need not be there yet. Prepared.ConfigChanged is not set.
+	Preview(ctx context.Context, table schema.Table) (sink.Prepared, error)
+	// Windows are the ledger's windows of a dataset that overlap within, in order of time. Before Migrate it is
+	// sink.ErrNotMigrated.
+	Windows(ctx context.Context, dataset string, within window.Window) ([]sink.Entry, error)
+
 	// RaiseAlarm enters an alarm, and reports whether it was not there: of all processes that raise it, one is told
 	// so, until it is lowered. The dataset need not have been prepared.
 	RaiseAlarm(ctx context.Context, dataset string, alarm sink.Alarm, now time.Time) (bool, error)

@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Preview says what Prepare would do to the table.
+func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
+	err = w.look(ctx, "look at table "+table.Name, func(tx pgx.Tx) error {
+		prepared.Changes, prepared.Created, err = w.changes(ctx, tx, table)
+		return err
+	})
+	return prepared, err
+}
+
+// Windows are the ledger's windows that overlap a stretch of time.
+func (w *Warehouse) Windows(ctx context.Context, dataset string, within window.Window) (entries []sink.Entry, err error) {
+	err = w.look(ctx, "read ledger", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement("windows_within"), dataset, within.Start, within.End)
+		entries, err = collectEntries(rows, err)
+		return err
+	})
+	return entries, err
+}
+
+// look runs what reads only.
+func (w *Warehouse) look(ctx context.Context, verb string, read func(tx pgx.Tx) error) error {
+	err := pgx.BeginTxFunc(ctx, w.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, read)
+	if sqlState(err) == "42P01" { // undefined_table, or its schema
+		return sink.ErrNotMigrated
+	}
+	return classify(ctx, verb, err)
+}
