@@ -13,7 +13,7 @@ import (
 
 const (
 	firstRetry = time.Minute
-	lastRetry  = time.Hour
+	lastRetry  = sink.LongestRetry
 	// maxFailures is how many spans may fail in a row before a pass gives up.
 	maxFailures = 3
 	// settleTimeout bounds what is still written after a pass was cancelled.

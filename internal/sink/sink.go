@@ -67,6 +67,9 @@ const (
 // now was written by a clock that was wrong: see Plan in sinktest.
 const ClockDrift = 5 * time.Minute
 
+// LongestRetry is the longest that a window which was not read may rest until it is tried again.
+const LongestRetry = time.Hour
+
 // Kind is what a dataset is in the API.
 type Kind string
 

@@ -13,7 +13,7 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Plan enters the windows that are missing in within, and mends those that were read in the future.
+// Plan enters the windows that are missing in within, and mends those that were read in, or put off to, the future.
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error) {
 	var entered int
 	err := w.inTx(ctx, "plan windows", func(tx pgx.Tx) error {
@@ -23,6 +23,10 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 			return err
 		}
 		if _, err := tx.Exec(ctx, statement("plan_mend"), dataset, now, now.Add(sink.ClockDrift)); err != nil {
+			return err
+		}
+		late := now.Add(sink.ClockDrift + sink.LongestRetry)
+		if _, err := tx.Exec(ctx, statement("plan_recall"), dataset, now, late); err != nil {
 			return err
 		}
 		var from, to []time.Time

@@ -11,6 +11,7 @@ func backfillTests() []exercise {
 	return []exercise{
 		{"marks every window of the range", testBackfillMarks},
 		{"takes windows that overlap the range", testBackfillOverlaps},
+		{"takes windows that a clock a little ahead has read", testBackfillAhead},
 		{"needs windows", testBackfillEmpty},
 		{"goes on", testBackfillGoesOn},
 		{"goes on without an end", testBackfillOpenEnded},
@@ -18,6 +19,21 @@ func backfillTests() []exercise {
 		{"a window under lease is read again", testBackfillLeased},
 		{"a window under lease is read whole", testBackfillLeasedPartly},
 	}
+}
+
+// The clocks of two replicas need not agree to the second.
+func testBackfillAhead(b bench) {
+	b.planned(0, 3)
+	b.commit(read(b.claim(within(hours(0, 1))), clock(10, 0), time.Time{}))
+	b.commit(read(b.claim(within(hours(1, 2))), clock(10, 4), time.Time{}))
+	run, _ := b.backfill(sink.BackfillRequest{Range: hours(0, 3), Now: clock(10, 0)})
+	left, err := b.Remaining(b.t.Context(), run)
+	b.noError(err)
+	equal(b, "left", left, sink.Remaining{Total: 3, Left: 3})
+	r := within(hours(0, 3))
+	r.ReadBefore = run.StartedAt
+	equal(b, "claimed", starts(b.claim(r).Entries), "00 01 02")
+	equal(b, "never read", b.entry(2).ReadAt, time.Time{})
 }
 
 func (b bench) backfill(r sink.BackfillRequest) (sink.Run, bool) {

@@ -16,6 +16,7 @@ func planTests() []exercise {
 		{"fits a new grid between old windows", testPlanGridChange},
 		{"mends what was read in the future", testPlanMends},
 		{"leaves a lease on what was read in the future", testPlanMendsNoLease},
+		{"recalls what was put off by a clock that was ahead", testPlanRecalls},
 		{"refuses an unknown dataset", testPlanUnknown},
 	}
 }
@@ -131,6 +132,33 @@ func testPlanMendsNoLease(b bench) {
 	b.commit(read(l, clock(2, 0), time.Time{})) // it had not, but was late
 	equal(b, "still due", b.entry(0).State, sink.StateDue)
 	equal(b, "claimed", starts(b.claim(anything(3)).Entries), "00")
+}
+
+func testPlanRecalls(b bench) {
+	b.prepare(callsDataset())
+	b.plan(hours(0, 1), clock(10, 0).Add(sink.ClockDrift+sink.LongestRetry)) // no later than it may be
+	b.plan(hours(3, 4), clock(4, 0))
+	b.plan(hours(1, 5), clock(300, 0))
+	ahead := func(hour int) sink.Lease {
+		r := within(hours(hour, hour+1))
+		r.Now, r.Edge = clock(300, 0), clock(300, 0)
+		return b.claim(r)
+	}
+	fail := sink.Failure{Error: "x", NextReadAt: clock(400, 0)}
+	b.noError(b.Fail(b.t.Context(), ahead(2), fail))
+	b.settled(hours(3, 4), clock(500, 0)) // a re-read may be so late
+	ahead(4)
+	before := b.ledger()
+	b.plan(hours(0, 1), clock(10, 0))
+	for _, e := range before {
+		if hour := e.Window.Start.Hour(); hour == 1 || hour == 2 {
+			e.NextReadAt = clock(10, 0)
+		}
+		equal(b, "entry", b.entry(e.Window.Start.Hour()), e)
+	}
+	b.expireLeases()
+	b.plan(hours(0, 1), clock(11, 0))
+	equal(b, "its process died", b.entry(4).NextReadAt, clock(11, 0))
 }
 
 func testPlanUnknown(b bench) {

@@ -56,7 +56,8 @@ type Warehouse interface {
 	// In the same transaction it mends what a clock that was ahead left behind: windows of the dataset, wherever
 	// they are, whose ReadAt or ReadTo is later than now + sink.ClockDrift, and which no unexpired lease is on, are
 	// due again as if never read: State due, ReadAt and ReadTo zero, NextReadAt = now, Attempts 0, Error "". They do
-	// not count in what it returns.
+	// not count in what it returns. What is due, failed or unstable, but by NextReadAt not before now + sink.ClockDrift +
+	// sink.LongestRetry, was put off by such a clock, too: NextReadAt = now, the rest as it is.
 	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
 	// Claim leases the next span of due windows; ok is false when nothing is due. The span begins with the
 	// window that is first in the request's order, whatever the class of those that follow it; the windows

@@ -11,7 +11,7 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Plan enters the windows that are missing from the ledger in within, and mends those that were read in the future.
+// Plan enters the windows that are missing from the ledger in within, and mends those that were read in, or put off to, the future.
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time,
 	cut func(window.Window) []window.Window,
 ) (entered int, err error) {
@@ -22,6 +22,10 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 		}
 		if _, err := tx.ExecContext(ctx, statement("plan_mend"), sql.Named("dataset", dataset), sql.Named("now", stamp(now)),
 			sql.Named("ahead", stamp(now.Add(sink.ClockDrift)))); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, statement("plan_recall"), sql.Named("dataset", dataset), sql.Named("now", stamp(now)),
+			sql.Named("late", stamp(now.Add(sink.ClockDrift+sink.LongestRetry)))); err != nil {
 			return err
 		}
 		enter, err := tx.PrepareContext(ctx, statement("plan_enter"))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"samespace-exporter/internal/sink"
 )
@@ -62,7 +63,8 @@ func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run) error {
 // mark makes every window of the range due.
 func mark(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) error {
 	result, err := tx.ExecContext(ctx, statement("backfill_mark"), sql.Named("dataset", r.Dataset),
-		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("now", stamp(r.Now)))
+		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("now", stamp(r.Now)),
+		sql.Named("before", stamp(r.Now.Add(-time.Microsecond))))
 	if err != nil {
 		return err
 	}
