@@ -114,19 +114,16 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 	}
 }
 
-// boundsOf is where a rejected row is known to lie: in the window of its own time, or else in all that was
-// read.
+// boundsOf is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
+// its window: one that is read in parts has no reading that would hold all of it.
 func (s *span) boundsOf(raw string, stretch window.Window) window.Window {
 	table := s.Dataset.Mapper.Table()
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
 	if !ok || s.Dataset.Snapshot {
 		return stretch
 	}
-	at := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v)
-	if !stretch.Contains(at) {
-		return s.Dataset.Grid.At(at)
-	}
-	return s.tallies[s.at(at)].Window
+	at := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v).Truncate(time.Second)
+	return window.Window{Start: at, End: at.Add(time.Second)}
 }
 
 // count adds what was read to the windows' tallies.

@@ -269,6 +269,26 @@ func TestRejectsAreNotForgotten(t *testing.T) {
 	})
 }
 
+// Rejects of a window that is read in parts go once all of it was read without them.
+func TestRejectsOfAWindowInPartsAreForgotten(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-4 * time.Hour)
+		w := newWorld(t, k, calls(1000), since, func(d *export.Dataset) { d.MaxRows, d.Query.PageSize = 30, 10 })
+		w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID))
+		w.export()
+		before := w.count("select count(*) from %s", k.own("rejects"))
+		w.sim.Unscript()
+		w.clock.Advance(time.Minute)
+		if s, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil || s.Err() != nil {
+			t.Fatal(err, s.Err())
+		}
+		if left := w.count("select count(*) from %s", k.own("rejects")); before == 0 || left != 0 {
+			t.Errorf("%d of %d rejects are left after all was read again without them", left, before)
+		}
+	})
+}
+
 // A backfill from the middle of a window of an older, larger grid reads that window, too.
 func TestBackfillFromWithinALargerWindow(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {

@@ -185,7 +185,7 @@ type Row struct {
 }
 
 // Reject is a row that could not be mapped. [WindowStart, WindowEnd) is the stretch of time that it is known to lie in:
-// the window of its own time where that is known, else all that was read. Both must be set.
+// the second of its own time where that is known, else all that was read. Both must be set.
 type Reject struct {
 	WindowStart time.Time
 	WindowEnd   time.Time
