@@ -47,7 +47,7 @@ type kind struct {
 	name string
 	// open gives a function of which each call opens another handle on one database, and one that runs a
 	// writing statement on it, as anybody else could.
-	open func(t *testing.T) (another func() warehouse, exec func(sql string))
+	open func(t testing.TB) (another func() warehouse, exec func(sql string))
 	// instant is an expression for a timestamptz column as "2006-01-02T15:04:05.000Z".
 	instant func(column string) string
 	table   func(name string) string
@@ -58,7 +58,7 @@ func kinds() []kind {
 	return []kind{
 		{
 			name: "sqlite",
-			open: func(t *testing.T) (func() warehouse, func(string)) {
+			open: func(t testing.TB) (func() warehouse, func(string)) {
 				path := filepath.Join(t.TempDir(), "test.db")
 				another := func() warehouse {
 					w, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
@@ -84,7 +84,7 @@ func kinds() []kind {
 		},
 		{
 			name: "postgres",
-			open: func(t *testing.T) (func() warehouse, func(string)) {
+			open: func(t testing.TB) (func() warehouse, func(string)) {
 				dsn := server.Database(t)
 				another := func() warehouse {
 					w, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
@@ -125,7 +125,7 @@ var start = time.Date(2024, 5, 6, 9, 0, 0, 0, time.UTC)
 
 // world is a simulated API, a warehouse and an exporter between them, on one fake clock.
 type world struct {
-	*testing.T
+	testing.TB
 	kind      kind
 	clock     *clockwork.FakeClock
 	sim       *simulator.Simulator
@@ -139,9 +139,9 @@ type world struct {
 }
 
 // newWorld makes a world whose report began at since. change, when set, changes the dataset.
-func newWorld(t *testing.T, k kind, report simulator.Report, since time.Time, change func(*export.Dataset)) *world {
+func newWorld(t testing.TB, k kind, report simulator.Report, since time.Time, change func(*export.Dataset)) *world {
 	t.Helper()
-	w := &world{T: t, kind: k, clock: clockwork.NewFakeClockAt(start), report: report}
+	w := &world{TB: t, kind: k, clock: clockwork.NewFakeClockAt(start), report: report}
 	w.another, w.exec = k.open(t)
 	w.sim = simulator.New(simulator.Options{
 		APIKey: "key", Seed: 7, Clock: w.clock.Now, Reports: []simulator.Report{report}, KeepRequests: 100_000,

@@ -15,6 +15,20 @@ func PageCap(n int) Fault {
 	return Fault{ask: func(_ Request, q *query) error { q.limit = min(q.limit, n); return nil }}
 }
 
+// PageBytes sends only as many of a page's first rows as have at most n bytes together, but one at least, and does not
+// say so.
+func PageBytes(n int) Fault {
+	return Fault{rows: func(rows []json.RawMessage) []json.RawMessage {
+		length := 0
+		for i, row := range rows {
+			if length += len(row); length > n && i > 0 {
+				return rows[:i]
+			}
+		}
+		return rows
+	}}
+}
+
 // InclusiveEnd also sends the rows that start at the very end of the range.
 func InclusiveEnd() Fault {
 	return Fault{ask: func(_ Request, q *query) error { q.to++; return nil }}
