@@ -92,8 +92,14 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 // untilNoneIsLeft makes passes over the range until every window of it has been read, or has failed. Windows
 // that another replica is working on are waited for.
 func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remaining)) error {
+	// Windows beyond the edge cannot be read yet, though the grid's last window may hold some: smaller ones, of an
+	// older grid or by a clock that is ahead.
+	readable := p.run
+	if p.edge.Before(readable.Range.End) {
+		readable.Range.End = p.edge
+	}
 	report := func() (sink.Remaining, error) {
-		left, err := p.Warehouse.Remaining(ctx, p.run)
+		left, err := p.Warehouse.Remaining(ctx, readable)
 		if err != nil {
 			return left, fmt.Errorf("see what is left: %w", err)
 		}

@@ -314,6 +314,27 @@ func TestBackfillFromWithinALargerWindow(t *testing.T) {
 	})
 }
 
+// A backfill does not wait for windows that lie ahead, within the larger window of a newer grid.
+func TestBackfillIntoALargerWindow(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-4 * time.Hour)
+		w := newWorld(t, k, calls(300), since, nil)
+		w.clock.Advance(30 * time.Minute)
+		w.export() // plans up to 10:00
+		d := w.exporter.Dataset
+		d.Grid, _ = window.NewGrid(4*time.Hour, nil) // 08:00 to 12:00
+		w.exporter = w.newExporter(d, w.open())
+		w.clock.Advance(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if s, err := w.exporter.Backfill(ctx, export.Range{From: since}); err != nil || s.Err() != nil || s.Windows != 6 {
+			t.Errorf("%v, %v, %d windows of 6", err, s.Err(), s.Windows)
+		}
+		w.mustEqualTruth(since, w.edge())
+	})
+}
+
 // An hour that the server cannot answer does not keep the hours around it from being read.
 func TestPoisonedHour(t *testing.T) {
 	t.Parallel()
