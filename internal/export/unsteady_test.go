@@ -15,6 +15,9 @@ import (
 type unsteady struct {
 	warehouse
 
+	// onBegin, when set, is told of backfills.
+	onBegin func(run sink.Run, goesOn bool)
+
 	mu     sync.Mutex
 	killed bool
 	cut    int
@@ -155,7 +158,11 @@ func (u *unsteady) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (s
 	if err := u.way(); err != nil {
 		return sink.Run{}, false, err
 	}
-	return u.warehouse.BeginBackfill(ctx, r)
+	run, goesOn, err := u.warehouse.BeginBackfill(ctx, r)
+	if u.onBegin != nil && err == nil {
+		u.onBegin(run, goesOn)
+	}
+	return run, goesOn, err
 }
 
 func (u *unsteady) Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error) {
