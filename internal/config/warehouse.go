@@ -18,15 +18,37 @@ func (w Warehouse) Redacted() string {
 		path, _, _ = strings.Cut(path, "?")
 		return sqliteScheme + path
 	}
-	dsn, err := url.Parse(w.DSN.Reveal())
+	dsn, hosts, err := parseDSN(w.DSN.Reveal())
 	if err != nil {
 		return secretText
 	}
-	shown := url.URL{Scheme: dsn.Scheme, Host: dsn.Host, Path: dsn.Path}
+	shown := url.URL{Scheme: dsn.Scheme, Host: hosts, Path: dsn.Path}
 	if dsn.User != nil {
 		shown.User = url.User(dsn.User.Username())
 	}
 	return shown.String()
+}
+
+// parseDSN reads a DSN. Of several hosts, as in postgres://u@one:5432,two:5432/db, the URL has the first: net/url takes
+// the others for its port.
+func parseDSN(text string) (dsn *url.URL, hosts string, err error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		end = i
+	}
+	start := strings.LastIndexByte(rest[:end], '@') + 1
+	hosts = rest[start:end]
+	first, _, several := strings.Cut(hosts, ",")
+	if !several {
+		dsn, err = url.Parse(text)
+		if err != nil {
+			return nil, "", err
+		}
+		return dsn, dsn.Host, nil
+	}
+	dsn, err = url.Parse(scheme + "://" + rest[:start] + first + rest[end:])
+	return dsn, hosts, err
 }
 
 // mistake says what is wrong with the DSN without showing it; "" when nothing is.
@@ -40,7 +62,7 @@ func (w Warehouse) mistake() string {
 		}
 		return ""
 	}
-	dsn, err := url.Parse(w.DSN.Reveal())
+	dsn, _, err := parseDSN(w.DSN.Reveal())
 	switch {
 	case err != nil:
 		return "is not a URL that can be read; write special characters as %XX, or put the password into password"

@@ -17,6 +17,7 @@ func TestThePasswordIsTakenOutOfADSN(t *testing.T) {
 		"postgresql://u:s3%40cr%2F3t@h:5433/db?sslmode=off":    {"postgresql://u@h:5433/db?sslmode=off", "s3@cr/3t"},
 		"postgres://u:s3cr3t?#@h1:1,[::1]:2/db":                {"postgres://u@h1:1,[::1]:2/db", "s3cr3t?#"},
 		"postgres://u@h/db?pass%77ord=s3%26cr3t&a=b":           {"postgres://u@h/db?a=b", "s3&cr3t"},
+		"postgres://u:s3@h1:1,h2/db?target_session_attrs=any":  {"postgres://u@h1:1,h2/db?target_session_attrs=any", "s3"},
 		"postgres://h/db":                                      {"postgres://h/db", ""},
 		"postgres:///db?host=%2Ftmp&user=u&password=s3cr3t":    {"postgres:///db?host=%2Ftmp&user=u", "s3cr3t"},
 		"host=h password=s3cr3t user=u":                        {"host=h user=u", "s3cr3t"},
