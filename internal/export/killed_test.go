@@ -2,7 +2,6 @@ package export_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -12,59 +11,23 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-var errKilled = errors.New("killed")
-
-// mortal is a warehouse as a process has it that may be killed: after that nothing of it arrives any more.
-type mortal struct {
-	export.Warehouse
-	dead atomic.Bool
-}
-
-func (m *mortal) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
-	if m.dead.Load() {
-		return sink.Counts{}, errKilled
-	}
-	return m.Warehouse.Commit(ctx, b)
-}
-
-func (m *mortal) Fail(ctx context.Context, l sink.Lease, f sink.Failure) error {
-	if m.dead.Load() {
-		return errKilled
-	}
-	return m.Warehouse.Fail(ctx, l, f)
-}
-
-func (m *mortal) Release(ctx context.Context, l sink.Lease) error {
-	if m.dead.Load() {
-		return errKilled
-	}
-	return m.Warehouse.Release(ctx, l)
-}
-
-func (m *mortal) EndRun(ctx context.Context, r sink.Run) error {
-	if m.dead.Load() {
-		return errKilled
-	}
-	return m.Warehouse.EndRun(ctx, r)
-}
-
 // killedAt makes a pass that is killed at its nth step; killed is false when it has fewer.
 func (w *world) killedAt(n int32, pass export.Pass) (killed bool) {
 	w.Helper()
-	process := &mortal{Warehouse: w.warehouse}
+	process := &unsteady{warehouse: w.warehouse}
 	e := w.newExporter(w.exporter.Dataset, w.warehouse)
 	e.Source, e.Warehouse = w.exporter.Source, process
 	ctx, kill := context.WithCancelCause(w.Context())
 	var steps atomic.Int32
 	e.Observe = func(export.Event) {
 		if steps.Add(1) == n {
-			process.dead.Store(true)
+			process.kill()
 			kill(errKilled)
 		}
 	}
 	_, _ = e.Export(ctx, pass)
 	w.exec(fmt.Sprintf("update %s set lease_until = %s where lease_until is not null", w.kind.own("windows"), past(w.kind)))
-	return process.dead.Load()
+	return process.dead()
 }
 
 // However often a process is killed at whatever step, what is written in the end is right, in each way to write.
