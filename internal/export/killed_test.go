@@ -84,7 +84,7 @@ func TestKilledWhileItMarks(t *testing.T) {
 		gone := w.ids(hour, hour.Add(time.Hour))[2:5]
 		w.remove(gone...)
 		w.clock.Advance(time.Second)
-		pass := export.Pass{Kind: sink.RunOnce}
+		pass := upToStart(since)
 		w.exec(fmt.Sprintf("update %s set next_read_at = start_at where %s = '%s'", k.own("windows"), k.instant("start_at"), hour.Format("2006-01-02T15:04:05.000Z")))
 		before := w.query("select state, read_at from %s where %s = '%s'", k.own("windows"), k.instant("start_at"), hour.Format("2006-01-02T15:04:05.000Z"))[0]
 		kills := 0
@@ -98,7 +98,7 @@ func TestKilledWhileItMarks(t *testing.T) {
 		if kills < 4 {
 			t.Fatalf("killed %d times only", kills)
 		}
-		w.export()
+		w.pass(pass)
 		w.mustHaveMarked(gone...)
 	})
 }
