@@ -114,7 +114,7 @@ func TestCheck(t *testing.T) {
 	s := newSite(t)
 	s.run("check").ends(app.ExitDone).prints("ok     config: exports calls\n", "ok     warehouse: SQLite", "ok     report calls: ")
 	findings := decoded[[]app.Finding](t, s.run("check", "--json").ends(app.ExitDone).stdout)
-	if len(findings) != 3 || !findings[0].OK || findings[2].Subject != "report calls" {
+	if len(findings) != 4 || !findings[0].OK || findings[2].Subject != "table calls" || findings[3].Subject != "report calls" {
 		t.Errorf("%+v", findings)
 	}
 	s.sim.ForgetRequests()
@@ -129,7 +129,7 @@ func TestCheck(t *testing.T) {
 	r := s.run("check", "--json").ends(app.ExitUnreachable)
 	r.says("one thing is wrong")
 	findings = decoded[[]app.Finding](t, r.stdout)
-	if len(findings) != 3 || !findings[1].OK || findings[2].OK || !strings.Contains(findings[2].Text, "source.api_key") {
+	if len(findings) != 4 || !findings[1].OK || findings[3].OK || !strings.Contains(findings[3].Text, "source.api_key") {
 		t.Errorf("%+v", findings)
 	}
 	s.dsn = "postgres://exporter:" + canaryPassword + "@" + closedPort(t) + "/warehouse"

@@ -139,7 +139,7 @@ reports:
 func (v *vault) commands(mode string) {
 	v.Helper()
 	for _, command := range []string{
-		"check", "check --json", "check --offline", "migrate", "run --once -v", "run --backfill -v --from " + v.since.Format(time.DateOnly), "status",
+		"plan", "plan --json", "check", "check --json", "check --offline", "migrate", "run --once -v", "run --backfill -v --from " + v.since.Format(time.DateOnly), "status",
 		"status --json", "healthcheck", "config schema", "run --once --report nope", "run --nope",
 	} {
 		var stdout, stderr transcript

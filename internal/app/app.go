@@ -63,6 +63,7 @@ type Warehouse interface {
 	export.Warehouse
 	status.Warehouse
 	board
+	previews
 	Migrate(ctx context.Context) error
 	Check(ctx context.Context) (string, error)
 	Query(ctx context.Context, sql string) (header []string, rows [][]string, err error)

@@ -48,7 +48,12 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	}
 	text, err := a.warehouse.Check(ctx)
 	note("warehouse", text, err)
+	sound := err == nil
 	for _, e := range a.exporters {
+		if sound {
+			text, err := a.checkTable(ctx, e.Dataset)
+			note("table "+e.Dataset.Mapper.Table().Name, text, err)
+		}
 		text, err := a.checkReport(ctx, e.Dataset)
 		note("report "+e.Dataset.Name, text, err)
 		if failsAll(err) {
@@ -64,28 +69,63 @@ func failsAll(err error) bool {
 	return errors.As(err, &request) && request.FailsAll()
 }
 
-// checkReport asks for a page of a report and tries the mapping on it: of the last day, or of the last month
-// where that is empty.
+// checkTable says whether the next run could make the table what the mapping wants.
+func (a *App) checkTable(ctx context.Context, d export.Dataset) (string, error) {
+	prepared, err := a.warehouse.Preview(ctx, d.Mapper.Table())
+	switch {
+	case err != nil:
+		return "", err
+	case prepared.Created:
+		return "is not there yet: the first run makes it", nil
+	case len(prepared.Changes) > 0:
+		return fmt.Sprintf("the next run changes it by %d statements; exporter plan shows them", len(prepared.Changes)), nil
+	}
+	return "is as the mapping wants it", nil
+}
+
+// checkReport tries the mapping of a report on its latest rows.
 func (a *App) checkReport(ctx context.Context, d export.Dataset) (string, error) {
+	recent, err := a.recentRows(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	if len(recent.rows) == 0 {
+		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
+	}
+	return tryMapping(d.Mapper, recent.rows)
+}
+
+// recentRows are a page of rows, and the stretch of time before now that they are of.
+type recentRows struct {
+	rows  []string
+	n     int // of rows that there are, as far as is known
+	of    time.Duration
+	query source.Query
+}
+
+// recentRows asks for a page of a report: of the last day, or of the last month where that is empty.
+func (a *App) recentRows(ctx context.Context, d export.Dataset) (recentRows, error) {
 	now := a.Clock.Now().UTC().Truncate(time.Second)
-	var page source.Page
-	for _, back := range []time.Duration{24 * time.Hour, 30 * 24 * time.Hour} {
+	const day = 24 * time.Hour
+	for _, back := range []time.Duration{day, 30 * day} {
 		q := d.Query
 		if !d.Snapshot { // which has its own range
 			q.Range = window.Window{Start: now.Add(-back), End: now}
 		}
-		var err error
-		if page, err = a.source.Page(ctx, q, 0, sampleRows); err != nil {
-			return "", err
-		}
-		if len(page.Rows) > 0 {
-			break
+		page, err := a.source.Page(ctx, q, 0, sampleRows)
+		if err != nil || len(page.Rows) > 0 {
+			return recentRows{page.Rows, len(page.Rows), back, q}, err
 		}
 	}
-	if len(page.Rows) == 0 {
-		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
+	return recentRows{of: 30 * day}, nil
+}
+
+// rate is how many rows a second there are; of a page that is full it is the least, unless they were counted.
+func (r recentRows) rate() float64 {
+	if r.of == 0 {
+		return 0
 	}
-	return tryMapping(d.Mapper, page.Rows)
+	return float64(r.n) / r.of.Seconds()
 }
 
 // tryMapping says how well a mapping fits a sample of rows.

@@ -154,10 +154,10 @@ func (d *Daemon) refuse(app *App, err error) {
 			mistakes = append(mistakes, one)
 		}
 	}
+	app.metrics.ConfigRefused()
 	for _, one := range mistakes {
 		app.Logger.Error("new config refused, the old one goes on", "error", one)
 	}
-	app.metrics.ConfigRefused()
 	d.manager.Ready(fmt.Sprintf("new config refused (%d mistakes, see the log); %s", len(mistakes), &app.course))
 }
 

@@ -63,4 +63,5 @@ type (
 	Summary   = export.Summary
 	Remaining = sink.Remaining
 	Report    = status.Report
+	Work      = export.Work
 )

@@ -37,6 +37,9 @@ func (f Forecast) Total() Work { return f.Live.Plus(f.Reread).Plus(f.History).Pl
 
 // Within is the stretch of time that a pass keeps in the ledger: from the first window to the one that holds the edge.
 func (d Dataset) Within(now time.Time) window.Window {
+	if d.Snapshot {
+		return snapshotWindow()
+	}
 	return window.Window{Start: d.Grid.At(d.Since).Start, End: d.Grid.At(d.edge(now)).End}
 }
 
@@ -44,9 +47,17 @@ func (d Dataset) edge(now time.Time) time.Time { return now.Add(-d.Delay).Trunca
 
 // Forecast says what a pass would do now. ledger is what the ledger has of Within, in order of time. rate is how many
 // rows a second are expected where nothing is known nearby. Spans are made as a pass makes them, and what one is
-// expected to hold is known to those after it; what must be cut, or read twice, is not foreseen.
+// expected to hold is known to those after it. What must be read twice is not foreseen.
 func (d Dataset) Forecast(ledger []sink.Entry, now time.Time, rate float64) Forecast {
 	var f Forecast
+	if d.Snapshot { // it is read whole, and is expected to be what it was
+		var rows int64
+		for _, e := range ledger {
+			rows = e.Rows
+		}
+		f.Live = Work{Windows: 1, Requests: int(rows)/d.Query.PageSize + 1, Rows: rows}
+		return f
+	}
 	o := outlook{Dataset: d, edge: d.edge(now), rate: rate}
 	var live, reread, history, failed []sink.Entry
 	for _, e := range d.planned(ledger, now) {
@@ -115,13 +126,27 @@ func (o *outlook) read(due []sink.Entry) (all Work) {
 	request := sink.ClaimRequest{MaxSpan: o.MaxSpan}
 	for len(due) > 0 {
 		candidates := request.Candidates(due)
+		if o.whole() {
+			candidates = candidates[:1]
+		}
 		near := o.near(candidates)
 		span := due[:fitSpan(candidates, near, o.MaxRows, false).windows]
 		rows := o.expect(span, densityOf(near))
-		all = all.Plus(Work{Windows: len(span), Requests: int(rows)/o.Query.PageSize + 1, Rows: int64(math.Round(rows))})
+		all = all.Plus(Work{Windows: len(span), Requests: o.requests(rows), Rows: int64(math.Round(rows))})
 		due = due[len(span):]
 	}
 	return all
+}
+
+// requests are those of a span: its pages, and those that show that it must be cut.
+func (o *outlook) requests(rows float64) int {
+	const find = 2 // a full page, and the probe behind it or its end
+	cuts := 0
+	for parts := 1; rows/float64(parts) > float64(o.MaxRows) && !o.whole(); parts *= 2 {
+		cuts += parts
+	}
+	parts := cuts + 1
+	return cuts*find + parts*(int(rows/float64(parts))/o.Query.PageSize+1)
 }
 
 // reach is how far around the candidates a claim looks for what is known.

@@ -1,0 +1,181 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// previews are what a plan asks of a warehouse.
+type previews interface {
+	Preview(ctx context.Context, table schema.Table) (sink.Prepared, error)
+	Windows(ctx context.Context, dataset string, within window.Window) ([]sink.Entry, error)
+}
+
+// Plan is what a pass over all datasets would do now.
+type Plan struct {
+	At       time.Time     `json:"at"`
+	Datasets []DatasetPlan `json:"datasets"`
+	Total    export.Work   `json:"total"`
+	// RequestsPerSecond is the configured limit, and Seconds what all requests take at it: the least time.
+	RequestsPerSecond float64  `json:"requests_per_second"`
+	Seconds           float64  `json:"seconds_at_least"`
+	Skipped           []string `json:"not_exported,omitempty"`
+}
+
+// DatasetPlan is what a pass of a dataset would do now.
+type DatasetPlan struct {
+	Dataset string `json:"dataset"`
+	export.Forecast
+	Statements []string `json:"statements"`        // DDL that would run
+	Refused    string   `json:"refused,omitempty"` // why none of it would run, and so no pass
+	Sample     Sample   `json:"sample"`
+	// Lost says what of the past will not be in the table, though windows are read.
+	Lost []string `json:"lost,omitempty"`
+}
+
+// Sample is what a page of the API's latest rows shows.
+type Sample struct {
+	Rows  int      `json:"rows"`
+	New   []string `json:"new_ids"`         // that the mapping does not name
+	Gone  []string `json:"gone_fields"`     // fields that no row has
+	Error string   `json:"error,omitempty"` // why there is no sample
+}
+
+// Plan finds out what a pass would do now, and changes nothing. It works before the first run as well. The plan is
+// there even where the error, which joins what a pass would fail with, is not nil.
+func (a *App) Plan(ctx context.Context) (Plan, error) {
+	plan := Plan{
+		At: a.Clock.Now().UTC(), RequestsPerSecond: a.config.Source.RequestsPerSecond, Datasets: []DatasetPlan{}, Skipped: a.skipped,
+	}
+	rejects, err := a.rejects(ctx)
+	if err != nil {
+		return plan, err
+	}
+	var wrong []error
+	var unanswered error // host and key are the same for all
+	for _, e := range a.exporters {
+		d := e.Dataset
+		p := DatasetPlan{Dataset: d.Name}
+		recent, err := recentRows{}, unanswered
+		if err == nil {
+			recent, err = a.recentRows(ctx, d)
+		}
+		if failsAll(err) {
+			unanswered = err
+		}
+		p.Sample = a.sample(d, recent.rows, err)
+		if err := errors.Join(err, a.planDataset(ctx, d, &p, recent)); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", d.Name, err))
+		}
+		if n := rejects[d.Name]; n > 0 {
+			p.Lost = append(p.Lost, fmt.Sprintf("%d rows do not fit the mapping and are in the quarantine", n))
+		}
+		plan.Datasets = append(plan.Datasets, p)
+		plan.Total = plan.Total.Plus(p.Total())
+	}
+	plan.Seconds = float64(plan.Total.Requests) / plan.RequestsPerSecond
+	return plan, errors.Join(wrong...)
+}
+
+// planDataset fills in what the warehouse knows.
+func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan, recent recentRows) error {
+	prepared, err := a.warehouse.Preview(ctx, d.Mapper.Table())
+	p.Statements = prepared.Changes
+	var narrowing *schema.NarrowingError
+	if errors.As(err, &narrowing) {
+		p.Refused = narrowing.Error()
+	} else if err != nil {
+		return err
+	}
+	now := a.Clock.Now()
+	ledger, failed := a.warehouse.Windows(ctx, d.Name, d.Within(now))
+	if failed != nil && !errors.Is(failed, sink.ErrNotMigrated) {
+		return errors.Join(err, failed)
+	}
+	if prepared.Created {
+		ledger = nil // all is due again once the table is made
+	}
+	if len(recent.rows) >= sampleRows && !slices.ContainsFunc(ledger, sink.Entry.Complete) {
+		recent.n = a.countRows(ctx, recent)
+	}
+	p.Forecast = d.Forecast(ledger, now, recent.rate())
+	return err
+}
+
+// mostRows is how many rows of a sample's stretch of time are counted.
+const mostRows = 1 << 20
+
+// countRows finds about how many rows there are where a page of them is full, to an eighth: the API has no count, so
+// single rows are asked for, ever deeper. Where it does not answer, or ignores how deep it is asked, the number is what
+// is known to be there.
+func (a *App) countRows(ctx context.Context, recent recentRows) int {
+	there, gone := len(recent.rows), 0
+	for next := 2 * there; next < mostRows && (gone == 0 || gone-there > there/8); {
+		page, err := a.source.Page(ctx, recent.query, next, 1)
+		switch {
+		case err != nil, len(page.Rows) > 0 && page.Rows[0] == recent.rows[0]:
+			return there
+		case len(page.Rows) > 0:
+			there = next
+		default:
+			gone = next
+		}
+		if next = 2 * there; gone > 0 {
+			next = (there + gone) / 2
+		}
+	}
+	return there
+}
+
+// rejects are the rows in the quarantine, by dataset.
+func (a *App) rejects(ctx context.Context) (map[string]int64, error) {
+	all, err := a.warehouse.Status(ctx, a.Clock.Now())
+	if err != nil && !errors.Is(err, sink.ErrNotMigrated) {
+		return nil, err
+	}
+	rejects := map[string]int64{}
+	for _, d := range all {
+		rejects[d.Name] = d.Rejects
+	}
+	return rejects, nil
+}
+
+// sample compares rows with the mapping: ids that it does not name, and fields that no row has.
+func (a *App) sample(d export.Dataset, rows []string, err error) Sample {
+	s := Sample{Rows: len(rows), New: []string{}, Gone: []string{}}
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		var values map[string]json.RawMessage
+		if json.Unmarshal([]byte(row), &values) == nil { // what is no object is a reject: check says so
+			for id := range values {
+				seen[id] = true
+			}
+		}
+	}
+	i := slices.IndexFunc(a.config.Reports, func(r config.Report) bool { return r.Name == d.Name })
+	for _, f := range a.config.Reports[i].Fields {
+		if !seen[f.ID] && len(rows) > 0 {
+			s.Gone = append(s.Gone, cmp.Or(f.Name, f.ID))
+		}
+		delete(seen, f.ID)
+	}
+	s.New = slices.AppendSeq(s.New, maps.Keys(seen))
+	slices.Sort(s.New)
+	return s
+}
