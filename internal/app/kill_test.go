@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -210,7 +211,7 @@ func TestKillAtEveryStep(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			kills := 0
+			kills, rows := 0, 0
 			for step, goOn := 1, true; goOn && !t.Failed(); step++ {
 				t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
 					c := newClinic(t, k.dsn(t), k.table)
@@ -220,54 +221,109 @@ func TestKillAtEveryStep(t *testing.T) {
 							t.Fatal("the second run was killed")
 						}
 					}
-					c.mustBeWhole()
+					rows += c.mustBeWhole()
 				})
 			}
 			if kills < 10 {
 				t.Errorf("only %d kills: a pass of several spans has more steps", kills)
 			}
-			t.Logf("%d kills survived", kills)
+			counted(t, "kill -9 at every step, "+k.name, kills, rows)
 		})
 	}
+}
+
+// counted logs the figures for make reliability.
+func counted(t *testing.T, story string, kills, rows int) {
+	t.Helper()
+	t.Logf("reliability: %s: kills survived: %d", story, kills)
+	t.Logf("reliability: %s: rows checked: %d", story, rows)
 }
 
 // Killed at any message to Postgres, so also within a transaction.
 func TestKillAtMessagesToPostgres(t *testing.T) {
 	t.Parallel()
-	kills := 0
+	kills, rows := 0, 0
 	stride := 15
+	if long() {
+		stride = 1
+	}
 	for message, goOn := 1, true; goOn && !t.Failed(); message += stride {
 		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
 			c := newClinic(t, server.Database(t), "samespace.calls")
-			p, through := netfault.Before(t, c.dsn)
-			p.Set(netfault.BlackHole()) // until it is known whom to kill
-			direct, err := os.ReadFile(c.config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(c.config, []byte(strings.ReplaceAll(string(direct), c.dsn, through)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			child := c.start(0)
-			p.On(netfault.Client, message, func() {
-				_ = child.Process.Kill()
-				p.Set(netfault.Cut())
-			})
-			p.Set(netfault.Pass())
-			if goOn = c.killed(child); goOn {
+			if goOn = c.killAtMessage(message); goOn {
 				kills++
-			}
-			if err := os.WriteFile(c.config, direct, 0o600); err != nil {
-				t.Fatal(err)
 			}
 			if c.killed(c.start(0)) {
 				t.Fatal("the second run was killed")
 			}
-			c.mustBeWhole()
+			rows += c.mustBeWhole()
 		})
 	}
 	if kills < 3 {
 		t.Errorf("only %d kills", kills)
 	}
-	t.Logf("%d kills survived", kills)
+	counted(t, "kill -9 at messages to Postgres", kills, rows)
+}
+
+// killAtMessage starts a child and kills it when it has sent Postgres so many messages; false when it ended before.
+func (c *clinic) killAtMessage(message int) (killed bool) {
+	c.Helper()
+	p, through := netfault.Before(c.T, c.dsn)
+	p.Set(netfault.BlackHole()) // until it is known whom to kill
+	direct, err := os.ReadFile(c.config)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := os.WriteFile(c.config, []byte(strings.ReplaceAll(string(direct), c.dsn, through)), 0o600); err != nil {
+		c.Fatal(err)
+	}
+	child := c.start(0)
+	p.On(netfault.Client, message, func() {
+		_ = child.Process.Kill()
+		p.Set(netfault.Cut())
+	})
+	p.Set(netfault.Pass())
+	killed = c.killed(child)
+	if err := os.WriteFile(c.config, direct, 0o600); err != nil {
+		c.Fatal(err)
+	}
+	return killed
+}
+
+// long reports whether the long form of a test is asked for.
+func long() bool { return os.Getenv("EXPORTER_RELIABILITY") == "long" }
+
+// Killed again and again on the way, at random steps and random messages: the run that is let alone makes it whole.
+func TestKillAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	rounds, each := 1, 3
+	if long() {
+		rounds, each = 50, 6
+	}
+	kills, rows := 0, 0
+	for round := range rounds {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(uint64(round), 0)) // the same ones each time
+			c := newClinic(t, server.Database(t), "samespace.calls")
+			for range each {
+				var killed bool
+				if random.IntN(2) == 0 {
+					killed = c.killed(c.start(1 + random.IntN(12)))
+				} else {
+					killed = c.killAtMessage(1 + random.IntN(60))
+				}
+				if killed {
+					kills++
+				}
+			}
+			if c.killed(c.start(0)) {
+				t.Fatal("the last run was killed")
+			}
+			rows += c.mustBeWhole()
+		})
+	}
+	if kills < rounds {
+		t.Errorf("only %d kills", kills)
+	}
+	counted(t, "kill -9 again and again", kills, rows)
 }

@@ -25,8 +25,6 @@ type unsteady struct {
 	ready  bool // the dataset was prepared
 }
 
-var errKilled = errors.New("this process was killed")
-
 func (u *unsteady) kill() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
