@@ -93,7 +93,6 @@ type machine struct {
 	replicas []*replica
 	begun    map[window.Window]int // unfinished backfills: the moment at which they began
 	marks    bool                  // rows that are gone are marked
-	strayed  bool                  // a clock was far off: what it read may look older than a backfill that began before
 	moving   bool                  // rows are yet to move between two pages
 	tried    map[string]int
 }
@@ -535,7 +534,6 @@ func (m *machine) astray(draw *rapid.T) {
 	r.ahead = time.Duration(rapid.IntRange(-72, 240).Draw(draw, "hours ahead")) * time.Hour
 	m.restart(r) // an older config would not get as far as mending
 	m.tried["clocks astray"]++
-	m.strayed = true
 	m.pass(r)
 	r.ahead = right
 	m.pass(r)
@@ -553,9 +551,6 @@ func (m *machine) backfill(draw *rapid.T) {
 	var span window.Window
 	call := of
 	call.Restart = rapid.IntRange(0, 3).Draw(draw, "restart") == 0
-	if m.strayed {
-		call.Restart, m.strayed = true, false
-	}
 	call.NewestFirst = rapid.Bool().Draw(draw, "newest first")
 	r.ahead = mostAhead // what is due by another's clock is due by this one: the clock stands still
 	m.leasesRunOut(nil) // it waits for others, in real time

@@ -22,7 +22,10 @@ func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (
 			return err
 		}
 		if goesOn {
-			_, err := tx.Exec(ctx, statement("backfill_resume"), run.ID)
+			if _, err := tx.Exec(ctx, statement("backfill_resume"), run.ID); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, statement("backfill_remark"), r.Dataset, run.Range.Start, run.Range.End, run.StartedAt, r.Now)
 			return err
 		}
 		return startBackfill(ctx, tx, r, &run)

@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"fmt"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -14,6 +15,7 @@ func backfillTests() []exercise {
 		{"takes windows that a clock a little ahead has read", testBackfillAhead},
 		{"needs windows", testBackfillEmpty},
 		{"goes on", testBackfillGoesOn},
+		{"goes on with what has lost its mark", testBackfillRemarks},
 		{"goes on without an end", testBackfillOpenEnded},
 		{"remaining", testBackfillRemaining},
 		{"a window under lease is read again", testBackfillLeased},
@@ -109,6 +111,24 @@ func testBackfillEmpty(b bench) {
 	if run, _, err := b.BeginBackfill(b.t.Context(), r); err == nil {
 		b.t.Errorf("began %+v over a range without windows", run)
 	}
+}
+
+// A clock that was behind mended and read a window after it was marked: by its time of reading, before.
+func testBackfillRemarks(b bench) {
+	b.planned(0, 3)
+	request := sink.BackfillRequest{Range: hours(0, 3), Now: clock(10, 0)}
+	run, _ := b.backfill(request)
+	b.plan(hours(0, 1), clock(9, 0))
+	for hour, next := range map[int]time.Time{0: {}, 1: clock(900, 0)} {
+		b.query(fmt.Sprintf(`UPDATE %s SET next_read_at = start_at WHERE start_at = '2026-03-02T0%d:00:00.000000Z'`, b.Own("windows"), hour))
+		b.commit(read(b.claim(within(hours(hour, hour+1))), clock(9, 0), next))
+	}
+	request.Now = clock(12, 0)
+	_, goesOn := b.backfill(request)
+	equal(b, "goes on", goesOn, true)
+	r := within(hours(0, 3))
+	r.Now, r.Edge, r.ReadBefore = clock(12, 0), clock(12, 0), run.StartedAt
+	equal(b, "claimed", starts(b.claim(r).Entries), "00 01 02")
 }
 
 func testBackfillGoesOn(b bench) {

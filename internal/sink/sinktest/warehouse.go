@@ -107,7 +107,8 @@ type Warehouse interface {
 	Release(ctx context.Context, l sink.Lease) error
 
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must
-	// be some: Plan comes first) as due now, whole; one that goes on marks nothing. The run's StartedAt says
+	// be some: Plan comes first) as due now, whole; one that goes on marks only those that have lost the mark: State
+	// read or final, not due now, and ReadAt before the run's StartedAt. The run's StartedAt says
 	// since when windows count as read: it is Now. To mark is to set the state to due (a leased window stays
 	// running), NextReadAt to Now and Attempts to 0, and to forget ReadTo where it is not the window's end. A
 	// window is of the range when it overlaps it: one of an older, larger grid is read whole.

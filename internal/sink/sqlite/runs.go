@@ -18,7 +18,7 @@ func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (
 				return err
 			}
 			if goesOn = run.ID != 0 && run.Outcome != "done"; goesOn {
-				return goOn(ctx, tx, &run)
+				return goOn(ctx, tx, &run, r.Now)
 			}
 		}
 		run = sink.Run{
@@ -54,9 +54,14 @@ func runColumns(r *sink.Run) []any {
 	}
 }
 
-func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run) error {
+func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run, now time.Time) error {
 	run.EndedAt, run.Outcome = sink.Run{}.EndedAt, ""
-	_, err := tx.ExecContext(ctx, statement("backfill_goes_on"), sql.Named("run", int64(run.ID)))
+	if _, err := tx.ExecContext(ctx, statement("backfill_goes_on"), sql.Named("run", int64(run.ID))); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, statement("backfill_remark"), sql.Named("dataset", run.Dataset),
+		sql.Named("from", stamp(run.Range.Start)), sql.Named("to", stamp(run.Range.End)),
+		sql.Named("since", stamp(run.StartedAt)), sql.Named("now", stamp(now)))
 	return err
 }
 
