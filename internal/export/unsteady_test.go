@@ -25,6 +25,8 @@ type unsteady struct {
 	ready  bool // the dataset was prepared
 }
 
+var errKilled = errors.New("this process was killed")
+
 func (u *unsteady) kill() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
