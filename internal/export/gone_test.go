@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -297,8 +298,11 @@ func TestNoFaultMarksALiveRow(t *testing.T) {
 		script func(w *world)
 	}
 	replace := func(w *world, at time.Duration) simulator.Fault { // a row comes and another goes, both before the reader
+		var moving sync.Mutex
 		n := 0
 		return simulator.Meanwhile(func(s *simulator.Simulator) {
+			moving.Lock()
+			defer moving.Unlock()
 			since := w.exporter.Dataset.Since
 			ids := w.ids(since, since.Add(at))
 			if n++; n > 3 || len(ids) == 0 {
@@ -370,7 +374,10 @@ func TestMarksFollowAMovingSource(t *testing.T) {
 					d.Query.PageSize, d.MaxRows = 10+random.IntN(40), 50+random.IntN(300)
 				})
 				kept := w.table()
+				var moving sync.Mutex // a part is confirmed while the next one is read
 				move := func(s *simulator.Simulator) {
+					moving.Lock()
+					defer moving.Unlock()
 					at := since.Add(time.Duration(random.IntN(5*3600)) * time.Second)
 					if random.IntN(2) == 0 {
 						if _, err := s.Insert(w.report.ID, at, nil); err != nil {
@@ -379,7 +386,9 @@ func TestMarksFollowAMovingSource(t *testing.T) {
 						return
 					}
 					if ids := w.ids(at, at.Add(time.Hour)); len(ids) > 0 {
-						w.remove(ids[random.IntN(len(ids))])
+						if err := s.Remove(w.report.ID, ids[random.IntN(len(ids))]); err != nil {
+							t.Error(err)
+						}
 					}
 				}
 				for range 2 {
