@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/source/simulator"
 )
 
 func TestDemo(t *testing.T) {
@@ -269,4 +270,43 @@ func TestWaysToWrite(t *testing.T) {
 	}
 	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly), "--report", "rolling").ends(app.ExitFailed).says("no past to backfill")
 	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly)).ends(app.ExitDone)
+}
+
+// The way of a user: rows are rejected, the mapping is mended, the rejects are retried without the API.
+func TestRejects(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run("rejects", "list").ends(app.ExitDone).prints("no rejected rows")
+	s.sim.Script(simulator.Always(), simulator.WrongTypes(s.report.Metric("duration_s").ID))
+	s.run("run", "--once").ends(app.ExitDone)
+	s.run("rejects", "list", "--report", "calls").ends(app.ExitDone).prints("calls", "duration_s", "is not an integer", "attempts")
+	all := decoded[[]app.Reject](t, s.run("rejects", "list", "--json", "--limit", "0").ends(app.ExitDone).stdout)
+	if len(all) < 2 || all[0].Raw != "" || all[0].Field != "duration_s" || all[0].Attempts == 0 || !all[0].WindowStart.Before(all[0].WindowEnd) {
+		t.Fatalf("%d rejects, the first of them %+v", len(all), all[0])
+	}
+	one := s.run("rejects", "list", "--json", "--raw", "--limit", "1").ends(app.ExitDone)
+	if raw := decoded[[]app.Reject](t, one.stdout); len(raw) != 1 || !json.Valid([]byte(raw[0].Raw)) {
+		t.Errorf("%+v", raw)
+	}
+	if !strings.Contains(one.stderr, "--limit 0 shows all") {
+		t.Errorf("nothing says that there are more: %s", one.stderr)
+	}
+	r := s.run("rejects", "retry", "--json").ends(app.ExitFailed)
+	if want := (app.Retried{Dataset: "calls", Left: int64(len(all))}); decoded[[]app.Retried](t, r.stdout)[0] != want {
+		t.Errorf("retried by the same mapping: %s", r.stdout)
+	}
+	if !strings.Contains(r.stderr, "still do not fit") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
+
+	asked := s.sim.Stats().Requests
+	s.replace("name: duration_s, type: integer", "name: duration, type: text")
+	s.run("rejects", "retry").ends(app.ExitDone).prints("inserted", count(len(all)))
+	if now := s.sim.Stats().Requests; now != asked {
+		t.Errorf("a retry asked the API %d times", now-asked)
+	}
+	s.run("rejects", "list", "--json").ends(app.ExitDone).prints("[]")
+	s.run("rejects", "lost").ends(app.ExitUsage)
+	s.run("rejects", "list", "--report", "nosuch").ends(app.ExitUsage)
+	s.run("rejects", "list", "--limit", "-1").ends(app.ExitUsage)
 }

@@ -61,6 +61,7 @@ type Warehouse interface {
 	Committer
 	Runs
 	Backfills
+	Quarantine
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,

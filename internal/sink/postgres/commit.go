@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -88,8 +86,7 @@ func (r *readings) add(reading sink.Reading) {
 func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) error {
 	rejects := map[string]sink.Reject{} // a row that came twice is one
 	for _, r := range b.Rejects {
-		sum := sha256.Sum256([]byte(r.Raw))
-		rejects[hex.EncodeToString(sum[:])] = r
+		rejects[sink.Fingerprint(r.Raw)] = r
 	}
 	fingerprints := slices.AppendSeq(make([]string, 0, len(rejects)), maps.Keys(rejects))
 	slices.Sort(fingerprints)

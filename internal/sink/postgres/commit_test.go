@@ -217,3 +217,37 @@ func TestCommitTakesTheTransactionsTime(t *testing.T) {
 	w.equal("written since", w.cell(fmt.Sprintf(`SELECT count(*) FROM samespace.calls WHERE _exported_at > '%s' AND _exported_at <= now()`, before)), "2")
 	w.equal("at once", w.cell(`SELECT count(DISTINCT _exported_at) FROM samespace.calls`), "1")
 }
+
+// A retry does not look at rows that a commit in flight is about to write.
+func TestARetryWaitsForCommitsInFlight(t *testing.T) {
+	w := newWorld(t)
+	reject := sink.Reject{WindowStart: at(0), WindowEnd: at(60), Raw: `"a"`, Field: "n", Reason: "x"}
+	b := batch(w.lease(0), nil)
+	b.Rejects = []sink.Reject{reject}
+	_, err := w.Commit(t.Context(), b)
+	w.noError(err)
+
+	b = batch(w.lease(0), rows(0, 1, 2))
+	b.Range.Start = at(30) // a part: the reject stays
+	w.exec(`BEGIN; LOCK TABLE samespace.calls IN ACCESS EXCLUSIVE MODE`)
+	committed, retried := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := w.Commit(t.Context(), b)
+		committed <- err
+	}()
+	w.awaitLockWaits(1)
+	var done sink.Retried
+	go func() {
+		var err error
+		done, err = w.RetryRejects(t.Context(), sink.Retry{
+			Dataset: "calls", Table: dataset().Table, Fits: []sink.Refit{{Fingerprint: sink.Fingerprint(reject.Raw), Row: rows(0, 1, 1)[0]}},
+		})
+		retried <- err
+	}()
+	w.awaitLockWaits(2)
+	w.exec(`COMMIT`)
+	w.noError(<-committed)
+	w.noError(<-retried)
+	w.equal("retried", done, sink.Retried{Outdated: 1})
+	w.equal("n", w.cell(`SELECT n FROM samespace.calls`), "2")
+}

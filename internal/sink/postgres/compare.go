@@ -81,7 +81,7 @@ func (a *arranged) read(ctx context.Context, conn *pgconn.PgConn, query string, 
 	result := conn.ExecParams(ctx, query, values, oids, formats, []int16{binaryFormat})
 	compared := a.compared()
 	more := result.NextRow()
-	failure := a.checkTypes(result.FieldDescriptions())
+	failure := checkColumns(a.name(), a.compared(), result.FieldDescriptions())
 	for ; more && failure == nil; more = result.NextRow() {
 		found++
 		failure = a.judge(compared, result.Values())
@@ -121,13 +121,13 @@ func (a *arranged) judge(compared []schema.Column, fields [][]byte) error {
 	return nil
 }
 
-// checkTypes makes sure that the table has the types that the values are encoded in: another replica with a
+// checkColumns makes sure that the table has the types that the values are encoded in: another replica with a
 // newer mapping may have widened a column, and a few types would take the other's bytes for their own.
-func (a *arranged) checkTypes(fields []pgconn.FieldDescription) error {
-	for i, c := range a.compared() {
+func checkColumns(table string, columns []schema.Column, fields []pgconn.FieldDescription) error {
+	for i, c := range columns {
 		if i < len(fields) && fields[i].DataTypeOID != wireTypeOf(c.Type).oid {
 			return fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
-				"give all replicas the same configuration and restart this one", c.Name, a.name(), wireTypeOf(c.Type).native)
+				"give all replicas the same configuration and restart this one", c.Name, table, wireTypeOf(c.Type).native)
 		}
 	}
 	return nil

@@ -18,6 +18,9 @@ import (
 // attempts is how often a transaction is tried that the server ends only since another was in its way.
 const attempts = 4
 
+// undefinedTable says that a table is not there, or its schema.
+const undefinedTable = "42P01"
+
 // inTx runs work in a transaction: all of it is kept, or nothing. work may run several times, each time on
 // another connection. The error says what was tried.
 func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {

@@ -87,7 +87,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 	lease := sink.Lease{Dataset: r.Dataset, Owner: r.Owner, TTL: r.TTL}
 	err := w.inTx(ctx, "claim windows", func(tx pgx.Tx) error {
 		lease.Entries = nil
-		if known, err := lockPrepared(ctx, tx, r); err != nil || !known {
+		if known, err := lockPrepared(ctx, tx, r.Dataset, r.ConfigHash); err != nil || !known {
 			return err
 		}
 		span, err := lockSpan(ctx, tx, r)
@@ -106,14 +106,14 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 	return lease, err == nil && len(lease.Entries) > 0, err
 }
 
-// lockPrepared locks the dataset, unless it was prepared with another config than the request's.
-func lockPrepared(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest) (known bool, err error) {
+// lockPrepared locks the dataset, unless it was prepared with another config than the given one ("": any).
+func lockPrepared(ctx context.Context, tx pgx.Tx, dataset, config string) (known bool, err error) {
 	var hash string
-	err = tx.QueryRow(ctx, statement("claim_dataset"), r.Dataset).Scan(&hash)
+	err = tx.QueryRow(ctx, statement("claim_dataset"), dataset).Scan(&hash)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, nil
-	case err == nil && r.ConfigHash != "" && r.ConfigHash != hash:
+	case err == nil && config != "" && config != hash:
 		return false, sink.ErrSuperseded
 	}
 	return err == nil, err

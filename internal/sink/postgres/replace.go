@@ -92,7 +92,7 @@ func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope) (
 	compared := a.compared()
 	there := contents{}
 	more := result.NextRow()
-	failure := a.checkTypes(result.FieldDescriptions())
+	failure := checkColumns(a.name(), a.compared(), result.FieldDescriptions())
 	var buf []byte
 	for ; more && failure == nil; more = result.NextRow() {
 		fields := result.Values()

@@ -69,7 +69,7 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.Datas
 		}
 		return err
 	})
-	if sqlState(err) == "42P01" { // undefined_table, or its schema
+	if sqlState(err) == undefinedTable {
 		return nil, sink.ErrNotMigrated
 	}
 	return all, classify(ctx, "read status", err)

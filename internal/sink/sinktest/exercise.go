@@ -44,6 +44,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"ledger", ledgerTests()},
 		{"values", valueTests()},
 		{"rejects", rejectTests()},
+		{"retry", retryTests()},
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
 		{"alarms", alarmTests()},

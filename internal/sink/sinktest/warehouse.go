@@ -106,6 +106,19 @@ type Warehouse interface {
 	// running is due.
 	Release(ctx context.Context, l sink.Lease) error
 
+	// Rejects is a page of the quarantine of a dataset; empty when there is no more. sink.ErrNotMigrated before Migrate.
+	Rejects(ctx context.Context, r sink.RejectsRequest) ([]sink.Quarantined, error)
+	// RetryRejects writes the rows of rejects that fit now, and lets these rejects go; the others stay, with one more
+	// attempt and the new reason. LastSeen stays: it says when the API sent the row. One transaction, in which nothing
+	// else of the dataset is claimed or committed; leases stay as they are. sink.ErrSuperseded as Claim.
+	//
+	// Nothing is written over a newer version of a row. A reject that is not there any more was forgotten by a commit
+	// that read all it may lie in: its row is not written. Where the table has a version of the row that was written when
+	// the reject was seen last, or later, the reject goes and its row is not written; since the API may have sent it after
+	// all, the window of the row is then due again at Retry.Now, whole, as if a backfill had marked it. Of several
+	// rejects with one key the one that was seen last counts. The ledger's Rows are left alone: they are of a reading.
+	RetryRejects(ctx context.Context, r sink.Retry) (sink.Retried, error)
+
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must
 	// be some: Plan comes first) as due now, whole; one that goes on marks only those that have lost the mark: State
 	// read or final, not due now, and ReadAt before the run's StartedAt. The run's StartedAt says

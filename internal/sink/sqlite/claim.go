@@ -17,7 +17,7 @@ const nearby = 8 * 24 * time.Hour
 // Claim leases the next span of due windows; ok is false when nothing is due.
 func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error) {
 	err = w.write(ctx, "claim "+r.Dataset, func(tx *sql.Tx) error {
-		if err := checkConfig(ctx, tx, r); err != nil {
+		if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 			return err
 		}
 		seed, err := findSeed(ctx, tx, r)
@@ -45,16 +45,16 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Leas
 	return l, true, nil
 }
 
-// checkConfig fails with ErrSuperseded when the dataset was prepared with another config than the request's.
-func checkConfig(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest) error {
-	if r.ConfigHash == "" {
+// checkConfig fails with ErrSuperseded when the dataset was prepared with another config than the given one ("": any).
+func checkConfig(ctx context.Context, tx *sql.Tx, dataset, config string) error {
+	if config == "" {
 		return nil
 	}
-	before, err := datasetBefore(ctx, tx, r.Dataset)
+	before, err := datasetBefore(ctx, tx, dataset)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // nothing of it can be due
 		return nil
-	case err == nil && before.config != r.ConfigHash:
+	case err == nil && before.config != config:
 		return sink.ErrSuperseded
 	}
 	return err

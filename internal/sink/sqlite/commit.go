@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,8 +49,7 @@ func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
 	seen := make(map[string]sink.Reject, len(b.Rejects))
 	fingerprints := make([]string, 0, len(b.Rejects))
 	for _, r := range b.Rejects {
-		hash := sha256.Sum256([]byte(r.Raw))
-		fingerprint := hex.EncodeToString(hash[:])
+		fingerprint := sink.Fingerprint(r.Raw)
 		if _, twice := seen[fingerprint]; !twice {
 			fingerprints = append(fingerprints, fingerprint)
 		}

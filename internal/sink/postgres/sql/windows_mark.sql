@@ -1,0 +1,20 @@
+-- As backfill_mark.sql, of the windows that hold the given instants.
+WITH marked AS (
+    SELECT start_at
+    FROM exporter.windows
+    WHERE dataset = $1
+      AND start_at IN (
+          SELECT (SELECT max(start_at) FROM exporter.windows WHERE dataset = $1 AND start_at <= i.at)
+          FROM unnest($2::timestamptz[]) AS i (at)
+          WHERE i.at IS NOT NULL
+      )
+    ORDER BY start_at
+    FOR UPDATE
+)
+UPDATE exporter.windows AS w
+SET state = CASE WHEN w.lease_until > clock_timestamp() THEN w.state ELSE 'due' END,
+    next_read_at = $3,
+    attempts = 0,
+    read_to = CASE WHEN w.read_to >= w.end_at THEN w.read_to END
+FROM marked
+WHERE w.dataset = $1 AND w.start_at = marked.start_at

@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// selectStored is the start of a read of whole rows: the columns of written. Rows that are marked as deleted count as
+// not there.
+func (t target) selectStored(from, condition string) string {
+	there := ""
+	if t.MarksDeleted {
+		there = "\n  AND t." + quote(schema.DeletedAtColumn) + " IS NULL"
+	}
+	return fmt.Sprintf("SELECT t.%s\nFROM %s\nWHERE (%s)%s", strings.Join(quoteAll(names(t.written())), ", t."), from, condition, there)
+}
+
+// storedByKey reads the whole rows that have the given keys: an array for each column of the key.
+func (t target) storedByKey() string {
+	if len(t.Key) == 1 {
+		return t.selectStored(t.name()+" AS t", fmt.Sprintf("t.%s = ANY ($1)", quote(t.Key[0])))
+	}
+	var arrays, columns, matches []string
+	for i, name := range t.Key {
+		arrays = append(arrays, fmt.Sprintf("$%d", i+1))
+		columns = append(columns, fmt.Sprintf("k%d", i+1))
+		matches = append(matches, fmt.Sprintf("t.%s = k.k%d", quote(name), i+1))
+	}
+	from := fmt.Sprintf("unnest(%s) AS k (%s)\nJOIN %s AS t ON %s",
+		strings.Join(arrays, ", "), strings.Join(columns, ", "), t.name(), strings.Join(matches, " AND "))
+	return t.selectStored(from, "true")
+}
+
+// findStored calls found for each row of the table that has one of the keys.
+func (t target) findStored(ctx context.Context, conn *pgconn.PgConn, keys []schema.Row, found func(sink.StoredRow)) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var parameters []parameter
+	for _, k := range t.KeyIndexes() {
+		values := make([]schema.Value, len(keys))
+		for i, row := range keys {
+			values[i] = row.Values[k]
+		}
+		kind := t.Columns[k].Type
+		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
+	}
+	return t.eachStored(ctx, conn, t.storedByKey(), parameters, found)
+}
+
+// eachStored calls found for each row of a query of selectStored.
+func (t target) eachStored(ctx context.Context, conn *pgconn.PgConn, query string, parameters []parameter, found func(sink.StoredRow)) error {
+	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
+	for i, p := range parameters {
+		values[i], oids[i] = p.value, p.oid
+	}
+	formats := slices.Repeat([]int16{binaryFormat}, len(parameters))
+	result := conn.ExecParams(ctx, query, values, oids, formats, []int16{binaryFormat})
+	more := result.NextRow()
+	failure := checkColumns(t.name(), t.written(), result.FieldDescriptions())
+	for ; more && failure == nil; more = result.NextRow() {
+		var row sink.StoredRow
+		if row, failure = t.decodeStored(result.Values()); failure == nil {
+			found(row)
+		}
+	}
+	if _, err := result.Close(); err != nil {
+		return err
+	}
+	return failure
+}
+
+func (t target) decodeStored(fields [][]byte) (row sink.StoredRow, err error) {
+	written := t.written()
+	values := make([]schema.Value, len(written))
+	for i, c := range written {
+		if values[i], err = decodeValue(c.Type, fields[i]); err != nil {
+			return row, fmt.Errorf("read column %s of %s: %w", c.Name, t.name(), err)
+		}
+	}
+	mapped := len(t.Columns)
+	row.Values = values[:mapped:mapped]
+	row.WindowStart, row.ExportedAt, row.Extra = values[mapped].Time(), values[mapped+1].Time(), values[mapped+2]
+	return row, nil
+}

@@ -1,0 +1,8 @@
+-- As backfill_mark.sql, of the window that holds an instant.
+UPDATE exporter_windows
+SET state        = CASE state WHEN 'running' THEN 'running' ELSE 'due' END,
+    attempts     = 0,
+    read_to      = CASE WHEN read_to >= end_at THEN read_to END,
+    next_read_at = :now
+WHERE dataset = :dataset
+  AND start_at = (SELECT max(start_at) FROM exporter_windows WHERE dataset = :dataset AND start_at <= :at)

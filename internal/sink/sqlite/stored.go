@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// selectStored reads whole rows: the mapped columns, _extra, _window_start and _exported_at. Rows that are marked as
+// deleted count as not there. The plus keeps the driver from making times of text by the declared type.
+func selectStored(t schema.Table, from, condition string) string {
+	var columns []string
+	for _, c := range storedColumns(t) {
+		columns = append(columns, "+t."+quote(c.Name))
+	}
+	there := ""
+	if t.MarksDeleted {
+		there = " AND t." + quote(schema.DeletedAtColumn) + " IS NULL"
+	}
+	return fmt.Sprintf("SELECT %s FROM %s WHERE (%s)%s", strings.Join(columns, ", "), from, condition, there)
+}
+
+func storedColumns(t schema.Table) []schema.Column {
+	return append(t.Columns[:len(t.Columns):len(t.Columns)],
+		schema.Column{Name: schema.ExtraColumn, Type: schema.JSON},
+		schema.Column{Name: schema.WindowStartColumn, Type: schema.Timestamptz},
+		schema.Column{Name: schema.ExportedAtColumn, Type: schema.Timestamptz})
+}
+
+// findStored calls found for each row of the table that has one of the keys.
+func findStored(ctx context.Context, q querier, t schema.Table, keys []schema.Row, found func(sink.StoredRow)) error {
+	places := t.KeyIndexes()
+	var on []string
+	for n, place := range places {
+		on = append(on, fmt.Sprintf("t.%s = k.column%d", quote(t.Columns[place].Name), n+1))
+	}
+	for len(keys) > 0 {
+		chunk := keys[:min(len(keys), existingKeys, maxArgs/len(places))]
+		keys = keys[len(chunk):]
+		var args []any
+		for _, row := range chunk {
+			for _, place := range places {
+				args = append(args, stored(t.Columns[place].Type, row.Values[place]))
+			}
+		}
+		from := fmt.Sprintf("(VALUES %s) AS k CROSS JOIN %s AS t ON %s", tuples(len(chunk), len(places)), quote(t.Name), strings.Join(on, " AND "))
+		if err := eachStored(ctx, q, t, selectStored(t, from, "true"), args, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachStored calls found for each row of a query of selectStored.
+func eachStored(ctx context.Context, q querier, t schema.Table, query string, args []any, found func(sink.StoredRow)) error {
+	columns := storedColumns(t)
+	cells, to := make([]any, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		to[i] = &cells[i]
+	}
+	rows, err := q.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // each closes them
+	return each(rows, err, func() error {
+		if err := rows.Scan(to...); err != nil {
+			return err
+		}
+		values := make([]schema.Value, len(columns))
+		for i, c := range columns {
+			values[i] = restored(c.Type, cells[i])
+		}
+		mapped := len(t.Columns)
+		row := sink.StoredRow{ExportedAt: values[mapped+2].Time()}
+		row.Values, row.Extra, row.WindowStart = values[:mapped:mapped], values[mapped], values[mapped+1].Time()
+		found(row)
+		return nil
+	})
+}
+
+// restored is the value that the file holds: what stored made of it. What anybody else put there, and no mapping yields,
+// becomes a value that equals none.
+func restored(t schema.Type, cell any) schema.Value {
+	if cell == nil {
+		return schema.Value{}
+	}
+	foreign := schema.StrValue(fmt.Sprintf("%T %v", cell, cell))
+	switch t {
+	case schema.Integer:
+		if i, ok := cell.(int64); ok {
+			return schema.IntValue(i)
+		}
+	case schema.Boolean:
+		if i, ok := cell.(int64); ok && i >= 0 && i <= 1 {
+			return schema.BoolValue(i == 1)
+		}
+	case schema.Float:
+		if f, ok := cell.(float64); ok {
+			return schema.FloatValue(f)
+		}
+	case schema.Numeric, schema.Duration:
+		return restoredDecimal(cell, foreign)
+	case schema.Timestamptz:
+		return restoredTime(timestamptzLayout, cell, foreign)
+	case schema.Timestamp:
+		return restoredTime(timestampLayout, cell, foreign)
+	case schema.Date:
+		return restoredTime(time.DateOnly, cell, foreign)
+	default:
+		if text, ok := cell.(string); ok {
+			return schema.StrValue(text)
+		}
+	}
+	return foreign
+}
+
+func restoredDecimal(cell any, foreign schema.Value) schema.Value {
+	switch cell := cell.(type) {
+	case int64:
+		return schema.StrValue(strconv.FormatInt(cell, 10))
+	case float64:
+		return schema.StrValue(strconv.FormatFloat(cell, 'f', -1, 64))
+	case []byte:
+		return schema.StrValue(string(cell))
+	}
+	return foreign
+}
+
+func restoredTime(layout string, cell any, foreign schema.Value) schema.Value {
+	if text, ok := cell.(string); ok {
+		if t, err := time.Parse(layout, text); err == nil {
+			return schema.TimeValue(t)
+		}
+	}
+	return foreign
+}
