@@ -62,6 +62,7 @@ type Warehouse interface {
 	Runs
 	Backfills
 	Quarantine
+	Promoter
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,
@@ -72,6 +73,9 @@ type Mapper interface {
 	// TimeOf is the value of the time field of a row that may not fit as a whole, KeyOf its key.
 	TimeOf(raw string) (v schema.Value, ok bool)
 	KeyOf(raw string) (key schema.Row, ok bool)
+	// Promote moves the values that the mapping names by now from a row's Extra to their columns. Those that do not fit
+	// stay.
+	Promote(row schema.Row) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
 // Dataset is one configured report and how it is kept.
@@ -124,7 +128,8 @@ type Exporter struct {
 	// Observe, when set, is told of every step, from the goroutine that takes it.
 	Observe func(Event)
 
-	prepared bool
+	prepared  bool
+	promotion promotion
 	// largestPage is the most rows that the server was seen to send in a page.
 	largestPage int
 	// proofs counts the readings that proved their end beyond a short last page; see trusted.

@@ -27,7 +27,8 @@ type Pass struct {
 }
 
 // Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
-// planned, then span after span is claimed, read, mapped and committed, until nothing is due. A span that
+// planned, then span after span is claimed, read, mapped and committed, until nothing is due; then columns that were added
+// to the mapping are filled with what older rows have of them. A span that
 // fails stays due and does not stop the others; the returned error says why the pass itself could not go on
 // (the source or the warehouse cannot be reached, or refuses).
 func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
@@ -44,7 +45,10 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.plan(ctx); err != nil {
 		return err
 	}
-	return p.exportDue(ctx)
+	if err := p.exportDue(ctx); err != nil {
+		return err
+	}
+	return p.promote(ctx)
 }
 
 // passage is a pass under way. Everything it knows of the time is fixed when it begins: a window that becomes
@@ -101,8 +105,9 @@ func (p *passage) prepare(ctx context.Context) error {
 		return err
 	}
 	p.prepared = true
+	p.promotion = promotion{columns: done.Unpromoted}
 	if done.ConfigChanged {
-		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again", "dataset", d.Name)
+		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
 	}
 	for _, change := range done.Changes {
 		p.Logger.Info("table changed", "dataset", d.Name, "statement", change)

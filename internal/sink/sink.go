@@ -98,6 +98,9 @@ type Prepared struct {
 	// ConfigChanged is set when the dataset was last prepared with another ConfigHash. What was read before stays as
 	// it was read: only a backfill brings it in line with the new config.
 	ConfigChanged bool
+	// Unpromoted are the columns whose metric id the rows of the table may have in _extra, from before the mapping named
+	// it; see Promotion. A table without a key has none.
+	Unpromoted []string
 }
 
 // State is what the ledger says of a window.

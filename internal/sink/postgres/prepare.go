@@ -31,7 +31,10 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 			return err
 		}
 		prepared = sink.Prepared{Changes: statements, Created: created}
-		prepared.ConfigChanged, err = w.enter(ctx, tx, d, created)
+		if prepared.ConfigChanged, err = w.enter(ctx, tx, d, created); err != nil {
+			return err
+		}
+		prepared.Unpromoted, err = unpromoted(ctx, tx, d)
 		return err
 	})
 	if err != nil {
@@ -140,7 +143,7 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, create
 	if _, err := tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
 		return false, err
 	}
-	if err := w.enterFields(ctx, tx, d); err != nil {
+	if err := w.enterFields(ctx, tx, d, created); err != nil {
 		return false, err
 	}
 	if moved || restated || changed { // before the rest: it waits for commits that settle by the older config
@@ -181,7 +184,7 @@ func (w *Warehouse) forgetTable(ctx context.Context, tx pgx.Tx, table string) er
 }
 
 // enterFields keeps the data dictionary. Fields that are as they were are not written.
-func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
+func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) error {
 	var names, ids, titles, types []string
 	for _, c := range slices.Concat(d.Table.Columns, d.Table.OwnColumns()) {
 		names, ids = append(names, c.Name), append(ids, clean(c.ID))
@@ -189,6 +192,6 @@ func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset) 
 	}
 	queued := &pgx.Batch{}
 	queued.Queue(statement("fields_forget"), d.Name, names)
-	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types)
+	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types, created)
 	return tx.SendBatch(ctx, queued).Close()
 }

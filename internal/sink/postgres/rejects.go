@@ -40,7 +40,8 @@ func scanQuarantined(row pgx.CollectableRow) (q sink.Quarantined, err error) {
 func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.Retried, err error) {
 	t := w.target(r.Table)
 	err = w.inTx(ctx, "retry rejects", func(tx pgx.Tx) error {
-		if err := alone(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
+		at, err := alone(ctx, tx, r.Dataset, r.ConfigHash)
+		if err != nil {
 			return err
 		}
 		seen, err := lastSeen(ctx, tx, r)
@@ -53,8 +54,10 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		}
 		var rows, outdated []sink.Row
 		rows, outdated, done = r.Judge(seen, written)
-		if done.Counts, err = t.writeNow(ctx, tx, rows); err != nil {
-			return err
+		if len(rows) > 0 {
+			if done.Counts, err = arrange(t, rows).write(ctx, tx, at); err != nil {
+				return err
+			}
 		}
 		return concludeRetry(ctx, tx, r, outdated)
 	})
@@ -65,13 +68,21 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 }
 
 // alone makes sure that nothing of the dataset is claimed or committed to the end of the transaction, and that the
-// dataset was last prepared with the config.
-func alone(ctx context.Context, tx pgx.Tx, dataset, config string) error {
+// dataset was last prepared with the config. It returns the transaction's time.
+func alone(ctx context.Context, tx pgx.Tx, dataset, config string) (at time.Time, err error) {
 	if _, err := lockPrepared(ctx, tx, dataset, config); err != nil {
-		return err
+		return at, err
 	}
-	_, err := tx.Exec(ctx, statement("windows_still"), dataset)
-	return err
+	if _, err := tx.Exec(ctx, statement("windows_still"), dataset); err != nil {
+		return at, err
+	}
+	return byIndex(ctx, tx)
+}
+
+// byIndex lets the transaction read rows by the indexes. It returns the transaction's time.
+func byIndex(ctx context.Context, tx pgx.Tx) (at time.Time, err error) {
+	err = tx.QueryRow(ctx, statement("commit_settings")).Scan(&at, nil, nil, nil, nil)
+	return at, err
 }
 
 // lastSeen says of those rejects of a retry that are still there when they were seen last.
@@ -116,18 +127,6 @@ func (t target) keyOf(row sink.Row) string {
 		key = appendField(key, t.Columns[k].Type, row.Values[k])
 	}
 	return string(key)
-}
-
-// writeNow brings the table to what the rows say, as a commit does.
-func (t target) writeNow(ctx context.Context, tx pgx.Tx, rows []sink.Row) (sink.Counts, error) {
-	if len(rows) == 0 {
-		return sink.Counts{}, nil
-	}
-	var at time.Time
-	if err := tx.QueryRow(ctx, statement("commit_settings")).Scan(&at, nil, nil, nil, nil); err != nil {
-		return sink.Counts{}, err
-	}
-	return arrange(t, rows).write(ctx, tx, at)
 }
 
 // concludeRetry lets the rejects that fit go, keeps why the others do not, and makes the windows of outdated ones due:

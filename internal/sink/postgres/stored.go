@@ -12,20 +12,19 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// selectStored is the start of a read of whole rows: the columns of written. Rows that are marked as deleted count as
-// not there.
-func (t target) selectStored(from, condition string) string {
-	there := ""
+// selectStored is the start of a read of whole rows: the columns of written, and whether the row is marked as deleted.
+func (t target) selectStored() string {
+	deleted := "false"
 	if t.MarksDeleted {
-		there = "\n  AND t." + quote(schema.DeletedAtColumn) + " IS NULL"
+		deleted = "t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
 	}
-	return fmt.Sprintf("SELECT t.%s\nFROM %s\nWHERE (%s)%s", strings.Join(quoteAll(names(t.written())), ", t."), from, condition, there)
+	return "SELECT t." + strings.Join(quoteAll(names(t.written())), ", t.") + ", " + deleted
 }
 
 // storedByKey reads the whole rows that have the given keys: an array for each column of the key.
 func (t target) storedByKey() string {
 	if len(t.Key) == 1 {
-		return t.selectStored(t.name()+" AS t", fmt.Sprintf("t.%s = ANY ($1)", quote(t.Key[0])))
+		return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s = ANY ($1)", t.selectStored(), t.name(), quote(t.Key[0]))
 	}
 	var arrays, columns, matches []string
 	for i, name := range t.Key {
@@ -33,9 +32,8 @@ func (t target) storedByKey() string {
 		columns = append(columns, fmt.Sprintf("k%d", i+1))
 		matches = append(matches, fmt.Sprintf("t.%s = k.k%d", quote(name), i+1))
 	}
-	from := fmt.Sprintf("unnest(%s) AS k (%s)\nJOIN %s AS t ON %s",
+	return fmt.Sprintf("%s\nFROM unnest(%s) AS k (%s)\nJOIN %s AS t ON %s", t.selectStored(),
 		strings.Join(arrays, ", "), strings.Join(columns, ", "), t.name(), strings.Join(matches, " AND "))
-	return t.selectStored(from, "true")
 }
 
 // findStored calls found for each row of the table that has one of the keys.
@@ -88,5 +86,6 @@ func (t target) decodeStored(fields [][]byte) (row sink.StoredRow, err error) {
 	mapped := len(t.Columns)
 	row.Values = values[:mapped:mapped]
 	row.WindowStart, row.ExportedAt, row.Extra = values[mapped].Time(), values[mapped+1].Time(), values[mapped+2]
+	row.Deleted = fields[len(written)][0] != 0
 	return row, nil
 }

@@ -45,6 +45,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"values", valueTests()},
 		{"rejects", rejectTests()},
 		{"retry", retryTests()},
+		{"promote", promoteTests()},
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
 		{"alarms", alarmTests()},

@@ -15,6 +15,7 @@ func retryTests() []exercise {
 		{"writes what fits and keeps what does not", testRetry},
 		{"does not write over a newer version", testRetryNewer},
 		{"writes over an older version", testRetryOlder},
+		{"does not bring back what is gone since", testRetryGone},
 		{"of two versions the later one counts", testRetryVersions},
 		{"leaves what was forgotten meanwhile", testRetryForgotten},
 		{"by an older config", testRetrySuperseded},
@@ -132,6 +133,24 @@ func testRetryOlder(b bench) {
 	equal(b, "done", b.retry([]sink.Refit{refit(`"a2"`, call("a", clock(0, 10), "Ann", 5))}), sink.Retried{Counts: sink.Counts{Updated: 1}})
 	equal(b, "rows", b.callsAre(), "a:5 b:2")
 	equal(b, "ledger", fmt.Sprint(b.ledger()), ledger)
+}
+
+// The row was found gone from the source after it was rejected.
+func testRetryGone(b bench) {
+	d := callsDataset()
+	d.Table.MarksDeleted = true
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	b.store(call("a", clock(0, 10), "Ann", 1))
+	b.quarantine(0, 1, reject(0, `"a2"`, "x"))
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _deleted_at = '2999-01-01T00:00:00.000000Z', _exported_at = '2999-01-01T00:00:00.000000Z'`)
+	done, err := b.RetryRejects(b.t.Context(), sink.Retry{
+		Dataset: calls, ConfigHash: "c1", Table: d.Table, Fits: []sink.Refit{refit(`"a2"`, call("a", clock(0, 10), "Ann", 5))}, Now: clock(12, 0),
+	})
+	b.noError(err)
+	equal(b, "done", done, sink.Retried{Outdated: 1})
+	equal(b, "rows that are marked", b.cell(`SELECT count(_deleted_at) FROM `+b.Table(calls)), "1")
+	equal(b, "next read", b.entry(0).NextReadAt, clock(12, 0))
 }
 
 func testRetryVersions(b bench) {

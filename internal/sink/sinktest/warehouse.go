@@ -10,7 +10,7 @@
 //	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
 //	alarms    dataset, alarm, since
-//	fields    dataset, table_name, column_name, metric_id, title, type
+//	fields    dataset, table_name, column_name, metric_id, title, type, promoted
 package sinktest
 
 import (
@@ -47,7 +47,15 @@ type Warehouse interface {
 	// When Dataset.ConfigHash, the table's name or Dataset.Reread differs from what the dataset was last prepared
 	// with, its open leases are void, so that nobody writes by the older config: windows that are running are due
 	// at once, as after Release, and whoever held them gets sink.ErrLeaseLost.
+	//
+	// A column whose metric id or type is not what the dataset was last prepared with is unpromoted, unless the table was
+	// made just now: until a promotion of it is done.
 	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
+	// Promote takes the next Limit rows, in the order of the key, that have an id of Columns in _extra, those that are marked
+	// as deleted included, and writes those that change: the columns, _extra and _exported_at, nothing else. A row
+	// whose _extra was changed meanwhile stays as it is: a commit has written it by the newer mapping. One transaction for
+	// the writing. sink.ErrSuperseded as Claim.
+	Promote(ctx context.Context, p sink.Promotion) (sink.Promoted, error)
 
 	// Plan enters the windows that are missing from the ledger in within: it finds the stretches that no
 	// window covers, has cut cut each, and enters the pieces as due, with NextReadAt = now. It returns how

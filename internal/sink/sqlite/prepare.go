@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +29,10 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
 			return err
 		}
-		if err := enterDataset(ctx, tx, d); err != nil {
+		if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
+			return err
+		}
+		if prepared.Unpromoted, err = unpromoted(ctx, tx, d); err != nil {
 			return err
 		}
 		now := preparedWith(d)
@@ -139,22 +143,33 @@ func freeName(ctx context.Context, tx *sql.Tx, wish string) (string, error) {
 	}
 }
 
-func enterDataset(ctx context.Context, tx *sql.Tx, d sink.Dataset) error {
+func enterDataset(ctx context.Context, tx *sql.Tx, d sink.Dataset, created bool) error {
 	if _, err := tx.ExecContext(ctx, statement("dataset_enter"), sql.Named("dataset", d.Name), sql.Named("kind", string(d.Kind)),
 		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread))); err != nil {
 		return fmt.Errorf("enter dataset: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, statement("fields_clear"), sql.Named("dataset", d.Name)); err != nil {
+	columns := slices.Concat(d.Table.Columns, d.Table.OwnColumns())
+	if _, err := tx.ExecContext(ctx, statement("fields_clear"), sql.Named("dataset", d.Name), sql.Named("columns", columnNames(columns))); err != nil {
 		return fmt.Errorf("keep dictionary: %w", err)
 	}
-	for i, c := range slices.Concat(d.Table.Columns, d.Table.OwnColumns()) {
+	for i, c := range columns {
 		if _, err := tx.ExecContext(ctx, statement("fields_enter"), sql.Named("dataset", d.Name), sql.Named("table_name", d.Table.Name),
 			sql.Named("column_name", c.Name), sql.Named("position", i+1), sql.Named("metric_id", c.ID),
-			sql.Named("title", c.Title), sql.Named("type", c.Type.String())); err != nil {
+			sql.Named("title", c.Title), sql.Named("type", c.Type.String()), sql.Named("created", created)); err != nil {
 			return fmt.Errorf("keep dictionary: %w", err)
 		}
 	}
 	return nil
+}
+
+// columnNames are the columns' names as a JSON list.
+func columnNames(columns []schema.Column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	list, _ := json.Marshal(names) // strings always can be
+	return string(list)
 }
 
 // preparation is what a dataset was last prepared with.

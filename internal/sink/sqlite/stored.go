@@ -11,18 +11,18 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// selectStored reads whole rows: the mapped columns, _extra, _window_start and _exported_at. Rows that are marked as
-// deleted count as not there. The plus keeps the driver from making times of text by the declared type.
-func selectStored(t schema.Table, from, condition string) string {
+// selectStored is the start of a read of whole rows: the mapped columns, _extra, _window_start, _exported_at, and whether
+// the row is marked as deleted. The plus keeps the driver from making times of text by the declared type.
+func selectStored(t schema.Table) string {
 	var columns []string
 	for _, c := range storedColumns(t) {
 		columns = append(columns, "+t."+quote(c.Name))
 	}
-	there := ""
+	deleted := "0"
 	if t.MarksDeleted {
-		there = " AND t." + quote(schema.DeletedAtColumn) + " IS NULL"
+		deleted = "t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
 	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE (%s)%s", strings.Join(columns, ", "), from, condition, there)
+	return "SELECT " + strings.Join(columns, ", ") + ", " + deleted
 }
 
 func storedColumns(t schema.Table) []schema.Column {
@@ -48,8 +48,9 @@ func findStored(ctx context.Context, q querier, t schema.Table, keys []schema.Ro
 				args = append(args, stored(t.Columns[place].Type, row.Values[place]))
 			}
 		}
-		from := fmt.Sprintf("(VALUES %s) AS k CROSS JOIN %s AS t ON %s", tuples(len(chunk), len(places)), quote(t.Name), strings.Join(on, " AND "))
-		if err := eachStored(ctx, q, t, selectStored(t, from, "true"), args, found); err != nil {
+		query := fmt.Sprintf("%s FROM (VALUES %s) AS k CROSS JOIN %s AS t ON %s",
+			selectStored(t), tuples(len(chunk), len(places)), quote(t.Name), strings.Join(on, " AND "))
+		if err := eachStored(ctx, q, t, query, args, found); err != nil {
 			return err
 		}
 	}
@@ -59,10 +60,12 @@ func findStored(ctx context.Context, q querier, t schema.Table, keys []schema.Ro
 // eachStored calls found for each row of a query of selectStored.
 func eachStored(ctx context.Context, q querier, t schema.Table, query string, args []any, found func(sink.StoredRow)) error {
 	columns := storedColumns(t)
-	cells, to := make([]any, len(columns)), make([]any, len(columns))
+	cells, to := make([]any, len(columns)), make([]any, len(columns)+1)
 	for i := range cells {
 		to[i] = &cells[i]
 	}
+	var deleted bool
+	to[len(cells)] = &deleted
 	rows, err := q.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // each closes them
 	return each(rows, err, func() error {
 		if err := rows.Scan(to...); err != nil {
@@ -73,7 +76,7 @@ func eachStored(ctx context.Context, q querier, t schema.Table, query string, ar
 			values[i] = restored(c.Type, cells[i])
 		}
 		mapped := len(t.Columns)
-		row := sink.StoredRow{ExportedAt: values[mapped+2].Time()}
+		row := sink.StoredRow{ExportedAt: values[mapped+2].Time(), Deleted: deleted}
 		row.Values, row.Extra, row.WindowStart = values[:mapped:mapped], values[mapped], values[mapped+1].Time()
 		found(row)
 		return nil

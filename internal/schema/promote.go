@@ -1,0 +1,69 @@
+package schema
+
+import "slices"
+
+// Promote moves the values that the mapping names by now from a row's Extra to their columns, by the same rules as Map:
+// what an older mapping did not name. changed is false when there is nothing to move. A value that does not fit its
+// column stays where it is, and is one of the misfits.
+//
+// A text that was sent as a number is the number's canonical form then: 1.50 is 1.5, since Extra holds it so.
+func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*RejectError) {
+	if row.Extra.IsNull() {
+		return row, false, nil
+	}
+	in := cursor{text: row.Extra.Str()}
+	if in.kind() != objectKind || in.open(0) != nil {
+		return row, false, nil // none of ours
+	}
+	values, left := slices.Clone(row.Values), []byte{'{'}
+	for first := true; ; first = false {
+		more, err := in.more(objectKind, first)
+		if err != nil {
+			return row, false, nil
+		}
+		if !more {
+			break
+		}
+		name, err := in.name()
+		if err != nil {
+			return row, false, nil
+		}
+		value, err := in.value(1)
+		if err != nil {
+			return row, false, nil
+		}
+		place, ok := m.promotable(name)
+		if ok {
+			column := &m.columns[place]
+			v, _, err := column.convert(value)
+			if err == nil {
+				values[place], changed = v, true
+				continue
+			}
+			misfits = append(misfits, &RejectError{Field: column.Name, ID: column.ID, Reason: column.show(value) + " " + err.Error()})
+		}
+		left = append(left, name.text...)
+		left = append(left, ':')
+		left = append(left, value.text...)
+		left = append(left, ',')
+	}
+	if !changed {
+		return row, false, misfits
+	}
+	row.Values, row.Extra = values, Value{}
+	if len(left) > 1 {
+		left[len(left)-1] = '}' // in place of the last comma
+		row.Extra = StrValue(string(left))
+	}
+	return row, true, misfits
+}
+
+// promotable is the column of an id, unless it is one of the key: a row cannot get another key.
+func (m *Mapper) promotable(name token) (place int, ok bool) {
+	id, _, err := name.unquote()
+	if err != nil {
+		return 0, false
+	}
+	place, ok = m.slots[id]
+	return place, ok && place < len(m.columns) && !slices.Contains(m.keys, place)
+}

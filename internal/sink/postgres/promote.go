@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// Promote fills the next batch of rows from their _extra. The rows are read before the transaction that writes them:
+// to find them may take long, and nothing is to wait for that.
+func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Promoted, err error) {
+	var batch promotion
+	err = w.inTx(ctx, "read rows to promote", func(tx pgx.Tx) error {
+		batch = promotion{target: w.target(p.Table), asked: p}
+		if _, err := byIndex(ctx, tx); err != nil {
+			return err
+		}
+		return batch.find(ctx, tx.Conn().PgConn())
+	})
+	if err != nil {
+		return done, err
+	}
+	done.Last, done.Done = batch.last, batch.found < p.Limit
+	if len(batch.after) == 0 && !done.Done {
+		return done, nil
+	}
+	err = w.inTx(ctx, "promote values", func(tx pgx.Tx) error {
+		at, err := alone(ctx, tx, p.Dataset, p.ConfigHash)
+		if err != nil {
+			return err
+		}
+		if done.Written, err = batch.write(ctx, tx, at); err != nil || !done.Done {
+			return err
+		}
+		_, err = tx.Exec(ctx, statement("fields_promoted"), p.Dataset, p.Columns)
+		return err
+	})
+	return done, err
+}
+
+// unpromoted are the columns of a dataset that are not promoted yet. Without a key there is no order to go by.
+func unpromoted(ctx context.Context, tx pgx.Tx, d sink.Dataset) ([]string, error) {
+	if len(d.Table.Key) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, statement("fields_unpromoted"), d.Name)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// promotion is a batch of rows that are promoted.
+type promotion struct {
+	target
+	asked         sink.Promotion
+	found         int
+	last          schema.Row
+	before, after []schema.Row // of the rows that change
+}
+
+// find reads the batch.
+func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
+	ids := make([]schema.Value, len(p.asked.Columns))
+	for i, name := range p.asked.Columns {
+		ids[i] = schema.StrValue(p.Columns[p.ColumnIndex(name)].ID)
+	}
+	parameters := []parameter{
+		{pgtype.TextArrayOID, appendArray(nil, schema.Text, ids)},
+		{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(p.asked.Limit))},
+	}
+	if p.asked.Behind.Values != nil {
+		for _, k := range p.KeyIndexes() {
+			kind := p.Columns[k].Type
+			parameters = append(parameters, parameter{wireTypeOf(kind).oid, appendValue(nil, kind, p.asked.Behind.Values[k])})
+		}
+	}
+	return p.eachStored(ctx, conn, p.storedWithExtra(len(parameters)-2), parameters, func(row sink.StoredRow) {
+		p.found++
+		p.last = row.Row.Row
+		if promoted, changed := p.asked.Promote(row.Row.Row); changed {
+			p.before, p.after = append(p.before, row.Row.Row), append(p.after, promoted)
+		}
+	})
+}
+
+// storedWithExtra reads rows that have one of the ids $1 in _extra, $2 at most, in the order of the key; behind a key of
+// so many values, if any.
+func (t target) storedWithExtra(behind int) string {
+	key := "t." + strings.Join(quoteAll(t.Key), ", t.")
+	condition := ""
+	if behind > 0 {
+		places := make([]string, behind)
+		for i := range places {
+			places[i] = "$" + strconv.Itoa(i+3)
+		}
+		condition = fmt.Sprintf(" AND (%s) > (%s)", key, strings.Join(places, ", "))
+	}
+	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s ?| $1%s\nORDER BY %s\nLIMIT $2",
+		t.selectStored(), t.name(), quote(schema.ExtraColumn), condition, key)
+}
+
+// write updates the rows whose _extra is still what it was.
+func (p *promotion) write(ctx context.Context, tx pgx.Tx, at time.Time) (written int64, err error) {
+	if len(p.after) == 0 {
+		return 0, nil
+	}
+	parameters := []parameter{{pgtype.TimestamptzOID, appendValue(nil, schema.Timestamptz, schema.TimeValue(at))}}
+	extra := func(rows []schema.Row) parameter {
+		values := make([]schema.Value, len(rows))
+		for i, row := range rows {
+			values[i] = row.Extra
+		}
+		return parameter{wireTypeOf(schema.JSON).arrayOID, appendArray(nil, schema.JSON, values)}
+	}
+	parameters = append(parameters, extra(p.before), extra(p.after))
+	for _, name := range slices.Concat(p.Key, p.asked.Columns) {
+		place := p.ColumnIndex(name)
+		kind := p.Columns[place].Type
+		values := make([]schema.Value, len(p.after))
+		for i, row := range p.after {
+			values[i] = row.Values[place]
+		}
+		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
+	}
+	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
+	for i, parameter := range parameters {
+		values[i], oids[i] = parameter.value, parameter.oid
+	}
+	result := tx.Conn().PgConn().ExecParams(ctx, p.updatePromoted(p.asked.Columns), values, oids, []int16{binaryFormat}, nil).Read()
+	if result.Err != nil {
+		return 0, result.Err
+	}
+	return strconv.ParseInt(string(result.Rows[0][0]), 10, 64)
+}
+
+// updatePromoted takes when it is done, and an array each of what _extra was, what it is to be, and the columns of the key
+// and of columns. It counts what it wrote. (On Citus an update joins with what a materialized query found.)
+func (t target) updatePromoted(columns []string) string {
+	arrays, named := []string{"$2", "$3"}, []string{"_was", "_is"}
+	var set, match []string
+	for i, name := range slices.Concat(t.Key, columns) {
+		arrays, named = append(arrays, fmt.Sprintf("$%d", i+4)), append(named, fmt.Sprintf("c%d", i+1))
+		if i < len(t.Key) {
+			match = append(match, fmt.Sprintf("t.%s = p.c%d", quote(name), i+1))
+		} else {
+			set = append(set, fmt.Sprintf("%s = p.c%d", quote(name), i+1))
+		}
+	}
+	return fmt.Sprintf(`WITH promoted AS MATERIALIZED (
+    SELECT * FROM unnest(%s) AS p (%s)
+), written AS (
+    UPDATE %s AS t
+    SET %s, %s = p._is, %s = $1
+    FROM promoted AS p
+    WHERE %s AND t.%s = p._was
+    RETURNING 1
+)
+SELECT count(*) FROM written`, strings.Join(arrays, ", "), strings.Join(named, ", "), t.name(), strings.Join(set, ", "),
+		quote(schema.ExtraColumn), quote(schema.ExportedAtColumn), strings.Join(match, " AND "), quote(schema.ExtraColumn))
+}

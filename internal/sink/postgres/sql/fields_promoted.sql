@@ -1,0 +1,1 @@
+UPDATE exporter.fields SET promoted = true WHERE dataset = $1 AND column_name = ANY ($2)

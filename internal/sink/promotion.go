@@ -1,0 +1,28 @@
+package sink
+
+import "samespace-exporter/internal/schema"
+
+// Promotion asks for the next batch of the rows that have ids in _extra which the mapping names by now.
+type Promotion struct {
+	Dataset string
+	// ConfigHash is what the caller prepared the dataset with: ErrSuperseded when another process has prepared it with
+	// another one since.
+	ConfigHash string
+	Table      schema.Table
+	// Columns are those to fill: of Prepared.Unpromoted.
+	Columns []string
+	Behind  schema.Row // the row that the batch before ended with; the zero Row: from the first one on
+	Limit   int
+	// Promote moves values of a row from its Extra to the columns. changed is false for a row that is to stay as it is.
+	// It may be called again for a row, when a batch is tried again.
+	Promote func(schema.Row) (promoted schema.Row, changed bool)
+}
+
+// Promoted is what became of a batch of a promotion.
+type Promoted struct {
+	Written int64 // rows
+	// Last is the row that the batch ended with, for the next one.
+	Last schema.Row
+	// Done is set when no row is left: the columns are promoted then, and not among Prepared.Unpromoted any more.
+	Done bool
+}

@@ -1,0 +1,137 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// Promote fills the next batch of rows from their _extra. The rows are read before the transaction that writes them.
+func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Promoted, err error) {
+	var before, after []schema.Row
+	found := 0
+	query, args := withExtra(p)
+	err = eachStored(ctx, w.reader, p.Table, query, args, func(row sink.StoredRow) {
+		found++
+		done.Last = row.Row.Row
+		if promoted, changed := p.Promote(row.Row.Row); changed {
+			before, after = append(before, row.Row.Row), append(after, promoted)
+		}
+	})
+	if err != nil {
+		return sink.Promoted{}, w.explain(ctx, "read rows to promote", err)
+	}
+	done.Done = found < p.Limit
+	if len(after) == 0 && !done.Done {
+		return done, nil
+	}
+	err = w.write(ctx, "promote values of "+p.Dataset, func(tx *sql.Tx) error {
+		if err := checkConfig(ctx, tx, p.Dataset, p.ConfigHash); err != nil {
+			return err
+		}
+		if done.Written, err = updatePromoted(ctx, tx, p, before, after); err != nil || !done.Done {
+			return err
+		}
+		list, err := json.Marshal(p.Columns)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, statement("fields_promoted"), sql.Named("dataset", p.Dataset), sql.Named("columns", string(list)))
+		return err
+	})
+	if err != nil {
+		return sink.Promoted{}, err
+	}
+	return done, nil
+}
+
+// unpromoted are the columns of a dataset that are not promoted yet. Without a key there is no order to go by.
+func unpromoted(ctx context.Context, tx *sql.Tx, d sink.Dataset) (columns []string, err error) {
+	if len(d.Table.Key) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.QueryContext(ctx, statement("fields_unpromoted"), sql.Named("dataset", d.Name))
+	err = each(rows, err, func() error {
+		var name string
+		err := rows.Scan(&name)
+		columns = append(columns, name)
+		return err
+	})
+	return columns, err
+}
+
+// withExtra is the query of the next rows that have one of the ids in _extra, in the order of the key.
+func withExtra(p sink.Promotion) (query string, args []any) {
+	var ids []string
+	for _, name := range p.Columns {
+		ids = append(ids, p.Table.Columns[p.Table.ColumnIndex(name)].ID)
+	}
+	list, _ := json.Marshal(ids) // strings always can be
+	args = []any{string(list)}
+	var key, values []string
+	for _, place := range p.Table.KeyIndexes() {
+		c := p.Table.Columns[place]
+		key = append(key, "t."+quote(c.Name))
+		if p.Behind.Values != nil {
+			args, values = append(args, stored(c.Type, p.Behind.Values[place])), append(values, "?")
+		}
+	}
+	order, behind := strings.Join(key, ", "), ""
+	if len(values) > 0 {
+		behind = fmt.Sprintf(" AND (%s) > (%s)", order, strings.Join(values, ", "))
+	}
+	return fmt.Sprintf("%s FROM %s AS t WHERE EXISTS (SELECT 1 FROM json_each(t.%s) AS e WHERE e.key IN (SELECT value FROM json_each(?)))%s ORDER BY %s LIMIT ?",
+		selectStored(p.Table), quote(p.Table.Name), quote(schema.ExtraColumn), behind, order), append(args, p.Limit)
+}
+
+// updatePromoted updates the rows whose _extra is still what it was, and counts them.
+func updatePromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, after []schema.Row) (written int64, err error) {
+	if len(after) == 0 {
+		return 0, nil
+	}
+	var set, where []string
+	for _, name := range slices.Concat(p.Columns, []string{schema.ExtraColumn, schema.ExportedAtColumn}) {
+		set = append(set, quote(name)+" = ?")
+	}
+	for _, name := range append(slices.Clone(p.Table.Key), schema.ExtraColumn) {
+		where = append(where, quote(name)+" = ?")
+	}
+	update, err := tx.PrepareContext(ctx, fmt.Sprintf("UPDATE %s SET %s WHERE %s",
+		quote(p.Table.Name), strings.Join(set, ", "), strings.Join(where, " AND ")))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = update.Close() }()
+	now := stamp(time.Now())
+	cell := func(row schema.Row, name string) any {
+		place := p.Table.ColumnIndex(name)
+		return stored(p.Table.Columns[place].Type, row.Values[place])
+	}
+	for i, row := range after {
+		var args []any
+		for _, name := range p.Columns {
+			args = append(args, cell(row, name))
+		}
+		args = append(args, stored(schema.JSON, row.Extra), now)
+		for _, name := range p.Table.Key {
+			args = append(args, cell(row, name))
+		}
+		result, err := update.ExecContext(ctx, append(args, stored(schema.JSON, before[i].Extra))...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		written += n
+	}
+	return written, nil
+}
