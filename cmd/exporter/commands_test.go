@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -309,4 +310,47 @@ func TestRejects(t *testing.T) {
 	s.run("rejects", "lost").ends(app.ExitUsage)
 	s.run("rejects", "list", "--report", "nosuch").ends(app.ExitUsage)
 	s.run("rejects", "list", "--limit", "-1").ends(app.ExitUsage)
+}
+
+// What somebody did to the table is found, and repaired.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	from, noon := s.since.Format(time.DateOnly), s.since.Format(time.DateOnly)+"T12:00"
+	s.run("verify").ends(app.ExitUsage)
+	s.run("verify", "--from", "yesterday").ends(app.ExitUsage)
+	s.run("verify", "--from", "2999-01-01").ends(app.ExitUsage)
+	if r := s.run("verify", "--from", from).ends(app.ExitFailed); !strings.Contains(r.stderr, "exporter run --once") {
+		t.Errorf("nothing says what to do first: %s", r.stderr)
+	}
+	s.run("run", "--once").ends(app.ExitDone)
+	s.run("verify", "--from", from).ends(app.ExitDone).prints("calls", "windows that differ")
+
+	db, err := sql.Open("sqlite", strings.TrimPrefix(s.dsn, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{
+		"update calls set duration_s = -1 where started_at = (select max(started_at) from calls where started_at < '" + noon + "')",
+		"delete from calls where started_at = (select min(started_at) from calls)",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := s.run("verify", "--from", from, "--report", "calls").ends(app.ExitFailed).prints("1 missing", "1 different (duration_s 1)", "in duration_s")
+	if !strings.Contains(r.stderr, "--repair") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
+	found := decoded[[]app.Verification](t, s.run("verify", "--from", from, "--json").ends(app.ExitFailed).stdout)
+	if len(found) != 1 || found[0].Equal || len(found[0].Differing) == 0 || found[0].Rows < 100 {
+		t.Errorf("%+v", found)
+	}
+	s.run("verify", "--from", from, "--repair").ends(app.ExitDone).prints("were read again; 0 of")
+	s.run("verify", "--from", from).ends(app.ExitDone)
+
+	s.endpoint = "http://127.0.0.1:1/"
+	s.configure()
+	s.run("verify", "--from", from).ends(app.ExitUnreachable)
 }

@@ -39,7 +39,7 @@ on a schedule, and keeps the copy right while the source keeps changing.
   exporter run --once          one pass over all that is due
   exporter run --backfill --from 2024-01-01
 
-Exit codes: 0 all done, 1 some windows failed, 2 usage or config, 3 source or warehouse not reachable.`,
+Exit codes: 0 all done, 1 some windows failed or differ, 2 usage or config, 3 source or warehouse not reachable.`,
 		Args:                       knownCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors:              true,
@@ -52,7 +52,7 @@ Exit codes: 0 all done, 1 some windows failed, 2 usage or config, 3 source or wa
 	root.PersistentFlags().StringVarP(&c.configPath, "config", "c", defaultConfig(), "the config file (or EXPORTER_CONFIG)")
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log more")
 	root.AddCommand(
-		c.newRun(), c.newCheck(), c.newDiscover(), c.newPlan(), c.newStatus(), c.newRejects(), c.newMigrate(), c.newDemo(), c.newSimulate(), c.newConfig(), c.newHealthcheck(), c.newVersion(),
+		c.newRun(), c.newCheck(), c.newDiscover(), c.newPlan(), c.newStatus(), c.newRejects(), c.newVerify(), c.newMigrate(), c.newDemo(), c.newSimulate(), c.newConfig(), c.newHealthcheck(), c.newVersion(),
 	)
 	return root
 }

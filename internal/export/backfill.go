@@ -25,10 +25,13 @@ type Range struct {
 
 // RangeError says that a range holds nothing that can be read: it ends before it begins, or begins after now
 // minus the delay.
-type RangeError struct{ From, To time.Time }
+type RangeError struct {
+	Purpose  string // "backfill" or "verify"
+	From, To time.Time
+}
 
 func (e *RangeError) Error() string {
-	return fmt.Sprintf("nothing to backfill: from %s is not before %s", e.From.Format(time.RFC3339), e.To.Format(time.RFC3339))
+	return fmt.Sprintf("nothing to %s: from %s is not before %s", e.Purpose, e.From.Format(time.RFC3339), e.To.Format(time.RFC3339))
 }
 
 // Backfill reads every window of a range, read before or not, and works until none is left. One that was
@@ -79,7 +82,7 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 		to = p.edge
 	}
 	if !r.From.Before(to) {
-		return window.Window{}, &RangeError{From: r.From, To: to}
+		return window.Window{}, &RangeError{Purpose: "backfill", From: r.From, To: to}
 	}
 	last := p.Dataset.Grid.At(to)
 	within := window.Window{Start: p.Dataset.Grid.At(r.From).Start, End: last.End}

@@ -63,6 +63,7 @@ type Warehouse interface {
 	Backfills
 	Quarantine
 	Promoter
+	Verifier
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,

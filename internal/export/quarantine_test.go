@@ -9,31 +9,22 @@ import (
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source/simulator"
+	"samespace-exporter/internal/window"
 )
 
 // remap is a replica that has another mapping: change is told of each field, and drops those for which it says so.
 func (w *world) remap(hash string, change func(*schema.Field) (keep bool)) *export.Exporter {
 	w.Helper()
-	mapping := schema.Mapping{Table: "calls", Key: []string{"call_id"}, TimeField: "started_at"}
-	for _, m := range w.report.Metrics {
-		if m.CopyOf != "" {
-			mapping.Drop = append(mapping.Drop, m.ID)
-			continue
-		}
-		kind, err := schema.ParseType(m.Type)
-		if err != nil {
-			w.Fatal(err)
-		}
-		if f := (schema.Field{ID: m.ID, Name: m.Name, Type: kind, Title: m.Title}); change(&f) {
+	mapping := w.mapping()
+	all := mapping.Fields
+	mapping.Fields = nil
+	for _, f := range all {
+		if change(&f) {
 			mapping.Fields = append(mapping.Fields, f)
 		}
 	}
-	mapper, err := schema.Compile(mapping)
-	if err != nil {
-		w.Fatal(err)
-	}
 	d := w.exporter.Dataset
-	d.Mapper, d.ConfigHash = mapper, hash
+	d.Mapper, d.ConfigHash = w.compile(mapping), hash
 	return w.newExporter(d, w.open())
 }
 
@@ -46,7 +37,7 @@ func TestRetryRejects(t *testing.T) {
 		w.clock.Advance(100 * time.Hour) // nothing is restated any more
 		wrong := w.report.Metric("duration_s").ID
 		w.sim.Script(simulator.Always(), simulator.WrongTypes(wrong))
-		w.pass(passOnce())
+		w.pass(export.Pass{Kind: sink.RunOnce, Within: window.Window{Start: since, End: start}})
 		rejects := w.count("select count(*) from %s", k.own("rejects"))
 		if rejects == 0 {
 			t.Fatal("nothing was rejected")
@@ -72,8 +63,7 @@ func TestRetryRejects(t *testing.T) {
 		if left := w.count("select count(*) from %s", k.own("rejects")); left != 0 {
 			t.Errorf("%d rejects are left", left)
 		}
-		edge := w.edge()
-		truth, have := w.truth(since, edge), w.count("select count(*) from %s", k.table("calls"))
+		truth, have := w.truth(since, start), w.count("select count(*) from %s", k.table("calls"))
 		if have != len(truth) {
 			t.Errorf("the table has %d rows, the truth %d", have, len(truth))
 		}
@@ -82,7 +72,7 @@ func TestRetryRejects(t *testing.T) {
 		}
 		// What is read again is what was retried, to the letter. (The other rows get the new column.)
 		w.clock.Advance(time.Second)
-		s, err := mended.Backfill(t.Context(), export.Range{From: since, To: edge})
+		s, err := mended.Backfill(t.Context(), export.Range{From: since, To: start})
 		if err != nil || s.Err() != nil {
 			t.Fatalf("read again: %v, %v", err, s.Err())
 		}

@@ -119,10 +119,3 @@ func (r *Retried) Add(other Retried) {
 	r.Left += other.Left
 	r.Gone += other.Gone
 }
-
-// StoredRow is a row as the report table has it.
-type StoredRow struct {
-	Row
-	ExportedAt time.Time // when this version of it was written, or it was marked, by the database's clock
-	Deleted    bool      // it is marked as deleted
-}

@@ -46,11 +46,12 @@ func TestSQLOfAMapping(t *testing.T) {
 			}
 			sql = append(sql, table.distribute())
 			if table.TimeField != "" {
-				sql = append(sql, table.readByTime())
+				sql = append(sql, table.readByTime(), table.storedByTime())
 			}
 			if table.marksDeleted() {
 				sql = append(sql, table.readStanding(), table.markGone())
 			}
+			sql = append(sql, table.storedByKey(), table.storedWithExtra(0), table.storedWithExtra(len(table.Key)), table.updatePromoted([]string{"tags"}))
 			sql = append(sql, table.readByKey(), table.readTypes(), table.copyRows(), table.createStage(), table.copyStage(), table.upsert())
 			golden(t, name, strings.Join(sql, ";\n\n")+";\n")
 		})

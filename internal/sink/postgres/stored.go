@@ -21,6 +21,12 @@ func (t target) selectStored() string {
 	return "SELECT t." + strings.Join(quoteAll(names(t.written())), ", t.") + ", " + deleted
 }
 
+// storedByTime reads the whole rows of a stretch of time.
+func (t target) storedByTime() string {
+	at := quote(t.TimeField)
+	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s >= $1 AND t.%s < $2", t.selectStored(), t.name(), at, at)
+}
+
 // storedByKey reads the whole rows that have the given keys: an array for each column of the key.
 func (t target) storedByKey() string {
 	if len(t.Key) == 1 {

@@ -46,6 +46,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"rejects", rejectTests()},
 		{"retry", retryTests()},
 		{"promote", promoteTests()},
+		{"stored", storedTests()},
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
 		{"alarms", alarmTests()},

@@ -127,6 +127,17 @@ type Warehouse interface {
 	// rejects with one key the one that was seen last counts. The ledger's Rows are left alone: they are of a reading.
 	RetryRejects(ctx context.Context, r sink.Retry) (sink.Retried, error)
 
+	// Entries are as Windows. sink.ErrSuperseded when the dataset was never prepared, or with another config than the
+	// given one.
+	Entries(ctx context.Context, dataset, config string, within window.Window) ([]sink.Entry, error)
+	// StoredIn are the rows that the table has of a stretch of time, by their time field, which the table must have;
+	// StoredByKey those that have one of the keys. Rows that are marked as deleted say so. In no order.
+	StoredIn(ctx context.Context, t schema.Table, within sink.Stretch) ([]sink.StoredRow, error)
+	StoredByKey(ctx context.Context, t schema.Table, keys []schema.Row) ([]sink.StoredRow, error)
+	// MarkDue makes the windows that hold the given instants due, as a backfill does: see BeginBackfill. sink.ErrSuperseded
+	// as Claim.
+	MarkDue(ctx context.Context, m sink.Mark) error
+
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must
 	// be some: Plan comes first) as due now, whole; one that goes on marks only those that have lost the mark: State
 	// read or final, not due now, and ReadAt before the run's StartedAt. The run's StartedAt says

@@ -57,7 +57,7 @@ func unpromoted(ctx context.Context, tx *sql.Tx, d sink.Dataset) (columns []stri
 	if len(d.Table.Key) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.QueryContext(ctx, statement("fields_unpromoted"), sql.Named("dataset", d.Name))
+	rows, err := tx.QueryContext(ctx, statement("fields_unpromoted"), sql.Named("dataset", d.Name)) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
 		var name string
 		err := rows.Scan(&name)

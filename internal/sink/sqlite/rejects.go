@@ -71,7 +71,7 @@ func lastSeen(ctx context.Context, tx *sql.Tx, r sink.Retry) (map[string]time.Ti
 		return nil, err
 	}
 	seen := map[string]time.Time{}
-	rows, err := tx.QueryContext(ctx, statement("rejects_last_seen"), sql.Named("dataset", r.Dataset), sql.Named("fingerprints", string(list)))
+	rows, err := tx.QueryContext(ctx, statement("rejects_last_seen"), sql.Named("dataset", r.Dataset), sql.Named("fingerprints", string(list))) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
 		var fingerprint string
 		var last time.Time

@@ -4,9 +4,12 @@ WITH marked AS (
     FROM exporter.windows
     WHERE dataset = $1
       AND start_at IN (
-          SELECT (SELECT max(start_at) FROM exporter.windows WHERE dataset = $1 AND start_at <= i.at)
+          SELECT w.start_at
           FROM unnest($2::timestamptz[]) AS i (at)
-          WHERE i.at IS NOT NULL
+          CROSS JOIN LATERAL (
+              SELECT start_at, end_at FROM exporter.windows WHERE dataset = $1 AND start_at <= i.at ORDER BY start_at DESC LIMIT 1
+          ) AS w
+          WHERE w.end_at > i.at
       )
     ORDER BY start_at
     FOR UPDATE

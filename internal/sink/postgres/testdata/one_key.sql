@@ -41,6 +41,37 @@ FROM "samespace"."calls" AS t
 WHERE t."started_at" >= $1 AND t."started_at" <= $2
 LIMIT $3;
 
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."started_at" >= $1 AND t."started_at" < $2;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."call_id" = ANY ($1);
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."_extra" ?| $1
+ORDER BY t."call_id"
+LIMIT $2;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."_extra" ?| $1 AND (t."call_id") > ($3)
+ORDER BY t."call_id"
+LIMIT $2;
+
+WITH promoted AS MATERIALIZED (
+    SELECT * FROM unnest($2, $3, $4, $5) AS p (_was, _is, c1, c2)
+), written AS (
+    UPDATE "samespace"."calls" AS t
+    SET "tags" = p.c2, "_extra" = p._is, "_exported_at" = $1
+    FROM promoted AS p
+    WHERE t."call_id" = p.c1 AND t."_extra" = p._was
+    RETURNING 1
+)
+SELECT count(*) FROM written;
+
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
 FROM "samespace"."calls" AS t
 WHERE t."call_id" = ANY ($1);

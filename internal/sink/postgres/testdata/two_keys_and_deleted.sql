@@ -42,6 +42,10 @@ FROM "odd ""schema"""."Calls" AS t
 WHERE t."started_at" >= $1 AND t."started_at" <= $2
 LIMIT $3;
 
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."started_at" >= $1 AND t."started_at" < $2;
+
 SELECT t."a ""quoted"" name", t."day", t."started_at"
 FROM "odd ""schema"""."Calls" AS t
 WHERE t."started_at" >= $1 AND t."started_at" < $2 AND t."_exported_at" <= $3 AND t."_deleted_at" IS NULL;
@@ -57,6 +61,33 @@ WITH gone AS MATERIALIZED (
     RETURNING 1
 )
 SELECT count(*) FROM marked;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM unnest($1, $2) AS k (k1, k2)
+JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = k.k1 AND t."day" = k.k2;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."_extra" ?| $1
+ORDER BY t."a ""quoted"" name", t."day"
+LIMIT $2;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."_extra" ?| $1 AND (t."a ""quoted"" name", t."day") > ($3, $4)
+ORDER BY t."a ""quoted"" name", t."day"
+LIMIT $2;
+
+WITH promoted AS MATERIALIZED (
+    SELECT * FROM unnest($2, $3, $4, $5, $6) AS p (_was, _is, c1, c2, c3)
+), written AS (
+    UPDATE "odd ""schema"""."Calls" AS t
+    SET "tags" = p.c3, "_extra" = p._is, "_exported_at" = $1
+    FROM promoted AS p
+    WHERE t."a ""quoted"" name" = p.c1 AND t."day" = p.c2 AND t."_extra" = p._was
+    RETURNING 1
+)
+SELECT count(*) FROM written;
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
 FROM unnest($1, $2) AS k (k1, k2)

@@ -6,3 +6,4 @@ SET state        = CASE state WHEN 'running' THEN 'running' ELSE 'due' END,
     next_read_at = :now
 WHERE dataset = :dataset
   AND start_at = (SELECT max(start_at) FROM exporter_windows WHERE dataset = :dataset AND start_at <= :at)
+  AND end_at > :at

@@ -1,0 +1,273 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Difference is how a window differs between the API and the table.
+type Difference struct {
+	Window     window.Window
+	NextReadAt time.Time // when it is to be read again anyway; zero: never
+	Missing    int       // rows that the API has and the table has not
+	Extra      int       // rows that the table has and the API has not
+	Different  int       // rows that both have, with other values
+	// Columns are how many of the different rows differ in a column, by its name; _extra is one.
+	Columns  map[string]int
+	Examples []Example // a few of each kind
+}
+
+// Example is a row that differs.
+type Example struct {
+	Kind    string   // "missing", "extra" or "different"
+	Key     string   // the values of its key; of a table without one, its time
+	Columns []string // that differ
+}
+
+// maxExamples is how many examples of a kind a window keeps.
+const maxExamples = 5
+
+// comparison compares the parts of a span with the table.
+type comparison struct {
+	*Exporter
+	table     schema.Table
+	entries   []sink.Entry
+	rows      int
+	rejected  int
+	differing map[int64]*Difference // by the window's start in microseconds
+}
+
+func newComparison(e *Exporter, entries []sink.Entry) *comparison {
+	return &comparison{Exporter: e, table: e.Dataset.Mapper.Table(), entries: entries, differing: map[int64]*Difference{}}
+}
+
+// compare compares a part that was read with what the table has of it.
+func (c *comparison) compare(ctx context.Context, part *sink.Batch) error {
+	c.rows += len(part.Rejects)
+	c.rejected += len(part.Rejects)
+	var stored []sink.StoredRow
+	if c.table.TimeField != "" {
+		var err error
+		if stored, err = c.storedIn(ctx, part.Range); err != nil {
+			return err
+		}
+	}
+	if len(c.table.Key) == 0 {
+		c.compareContent(part, stored)
+		return nil
+	}
+	return c.compareByKey(ctx, part, stored)
+}
+
+// storedIn is what the table has of a stretch of time. Wall clocks and days are read with room around them.
+func (c *comparison) storedIn(ctx context.Context, stretch window.Window) ([]sink.StoredRow, error) {
+	within := sink.Stretch{From: schema.TimeValue(stretch.Start), To: schema.TimeValue(stretch.End)}
+	if c.table.Columns[c.table.ColumnIndex(c.table.TimeField)].Type != schema.Timestamptz {
+		const day = 24 * time.Hour // no timezone is further from UTC
+		within.From = schema.TimeValue(stretch.Start.Add(-day).Truncate(day))
+		within.To = schema.TimeValue(stretch.End.Add(2 * day).Truncate(day))
+	}
+	rows, err := c.Warehouse.StoredIn(ctx, c.table, within)
+	return slices.DeleteFunc(rows, func(row sink.StoredRow) bool {
+		at, _ := c.timeOf(c.table, row.Row.Row)
+		return row.Deleted || !stretch.Contains(at)
+	}), err
+}
+
+// compareByKey compares rows by key. Where in time the table has a row counts as one of its values.
+func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored []sink.StoredRow) error {
+	have := make(map[string]schema.Row, len(stored))
+	for _, row := range stored {
+		have[c.keyOf(row.Row.Row)] = row.Row.Row
+	}
+	sent := c.sentIn(part)
+	keys := slices.Sorted(maps.Keys(sent))
+	var elsewhere []schema.Row
+	for _, key := range keys {
+		if _, ok := have[key]; !ok {
+			elsewhere = append(elsewhere, sent[key])
+		}
+	}
+	found, err := c.Warehouse.StoredByKey(ctx, c.table, elsewhere)
+	if err != nil {
+		return err
+	}
+	extra := maps.Clone(have)
+	for _, row := range found {
+		if !row.Deleted {
+			have[c.keyOf(row.Row.Row)] = row.Row.Row
+		}
+	}
+	for _, key := range keys {
+		row := sent[key]
+		c.rows++
+		delete(extra, key)
+		if has, ok := have[key]; !ok {
+			c.tell("missing", part.Range, row, nil)
+		} else if columns := c.columnsOf(row, has); len(columns) > 0 {
+			c.tell("different", part.Range, row, columns)
+		}
+	}
+	for _, reject := range part.Rejects {
+		if key, ok := c.Dataset.Mapper.KeyOf(reject.Raw); ok {
+			delete(extra, c.keyOf(key))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(extra)) {
+		c.tell("extra", part.Range, extra[key], nil)
+	}
+	return nil
+}
+
+// sentIn are the rows of a part by key, but for those of its neighbours: of each key the last version.
+func (c *comparison) sentIn(part *sink.Batch) map[string]schema.Row {
+	sent := make(map[string]schema.Row, len(part.Rows))
+	for _, row := range part.Rows {
+		if at, ok := c.timeOf(c.table, row.Row); !ok || part.Range.Contains(at) {
+			sent[c.keyOf(row.Row)] = row.Row
+		}
+	}
+	return sent
+}
+
+// columnsOf are the columns in which two versions of a row differ.
+func (c *comparison) columnsOf(a, b schema.Row) (columns []string) {
+	for i, column := range c.table.Columns {
+		if a.Values[i] != b.Values[i] {
+			columns = append(columns, column.Name)
+		}
+	}
+	if a.Extra != b.Extra {
+		columns = append(columns, schema.ExtraColumn)
+	}
+	return columns
+}
+
+// compareContent compares rows that have no key: how often each is there. Rows without a time are left out, since they
+// may be of any window.
+func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
+	more := map[string]int{} // how much more often the API has a row
+	rows := map[string]schema.Row{}
+	count := func(row schema.Row, n int) {
+		if at, ok := c.timeOf(c.table, row); ok && part.Range.Contains(at) {
+			content := c.textOf(row, everyColumn(c.table)) + "\x00" + row.Extra.Str()
+			more[content] += n
+			rows[content] = row
+		}
+	}
+	for _, row := range part.Rows {
+		c.rows++
+		count(row.Row, 1)
+	}
+	for _, row := range stored {
+		count(row.Row.Row, -1)
+	}
+	for content, n := range more {
+		for ; n > 0; n-- {
+			c.tell("missing", part.Range, rows[content], nil)
+		}
+		// Where rows are appended, each version that was seen of a row is there.
+		for ; n < 0 && c.Dataset.Write != sink.Append; n++ {
+			c.tell("extra", part.Range, rows[content], nil)
+		}
+	}
+}
+
+// tell notes a row that differs. One without a time is said to be of the first window that was read.
+func (c *comparison) tell(kind string, stretch window.Window, row schema.Row, columns []string) {
+	at, ok := c.timeOf(c.table, row)
+	if !ok {
+		at = stretch.Start
+	}
+	d := c.differenceAt(at)
+	n := &d.Different
+	switch kind {
+	case "missing":
+		n = &d.Missing
+	case "extra":
+		n = &d.Extra
+	}
+	*n++
+	for _, column := range columns {
+		d.Columns[column]++
+	}
+	if *n <= maxExamples {
+		d.Examples = append(d.Examples, Example{Kind: kind, Key: c.nameOf(row), Columns: columns})
+	}
+}
+
+// differenceAt is the difference of the window that holds an instant of the span.
+func (c *comparison) differenceAt(at time.Time) *Difference {
+	i := max(0, slices.IndexFunc(c.entries, func(e sink.Entry) bool { return e.Window.Contains(at) }))
+	w := c.entries[i].Window
+	d := c.differing[w.Start.UnixMicro()]
+	if d == nil {
+		d = &Difference{Window: w, Columns: map[string]int{}}
+		c.differing[w.Start.UnixMicro()] = d
+	}
+	return d
+}
+
+// keyOf is a row's key as one text, equal for equal keys.
+func (c *comparison) keyOf(row schema.Row) string { return c.textOf(row, c.table.KeyIndexes()) }
+
+// textOf is some of a row's values as one text, equal for equal values.
+func (c *comparison) textOf(row schema.Row, places []int) string {
+	var b strings.Builder
+	for _, i := range places {
+		v := row.Values[i]
+		fmt.Fprintf(&b, "%t:%d:%s/%d;", v.IsNull(), len(v.Str()), v.Str(), v.Int())
+	}
+	return b.String()
+}
+
+func everyColumn(t schema.Table) []int {
+	places := make([]int, len(t.Columns))
+	for i := range places {
+		places[i] = i
+	}
+	return places
+}
+
+// nameOf is a row's key for people; of a row without one, its time.
+func (c *comparison) nameOf(row schema.Row) string {
+	places := c.table.KeyIndexes()
+	if len(places) == 0 {
+		places = []int{c.table.ColumnIndex(c.table.TimeField)}
+	}
+	var values []string
+	for _, i := range places {
+		values = append(values, shown(c.table.Columns[i].Type, row.Values[i]))
+	}
+	return strings.Join(values, ", ")
+}
+
+// shown is a value for people.
+func shown(t schema.Type, v schema.Value) string {
+	switch {
+	case v.IsNull():
+		return "null"
+	case t == schema.Integer:
+		return strconv.FormatInt(v.Int(), 10)
+	case t == schema.Float:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case t == schema.Boolean:
+		return strconv.FormatBool(v.Bool())
+	case t == schema.Timestamptz:
+		return v.Time().Format(time.RFC3339Nano)
+	case t == schema.Timestamp:
+		return v.Time().Format("2006-01-02T15:04:05.999999")
+	case t == schema.Date:
+		return v.Time().Format(time.DateOnly)
+	}
+	return v.Str()
+}

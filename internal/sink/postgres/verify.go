@@ -1,0 +1,73 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// Entries are the ledger's windows that overlap a stretch of time.
+func (w *Warehouse) Entries(ctx context.Context, dataset, config string, within window.Window) (entries []sink.Entry, err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, w.pool, snapshot, func(tx pgx.Tx) error {
+		var prepared bool
+		if err := tx.QueryRow(ctx, statement("prepared_with"), dataset, config).Scan(&prepared); err != nil {
+			return err
+		}
+		if !prepared {
+			return sink.ErrSuperseded
+		}
+		entries, err = collectEntries(tx.Query(ctx, statement("windows_within"), dataset, within.Start, within.End))
+		return err
+	})
+	if sqlState(err) == undefinedTable {
+		return nil, sink.ErrNotMigrated
+	}
+	return entries, classify(ctx, "read ledger", err)
+}
+
+// StoredIn are the rows that the table has of a stretch of time.
+func (w *Warehouse) StoredIn(ctx context.Context, t schema.Table, within sink.Stretch) ([]sink.StoredRow, error) {
+	of := t.Columns[t.ColumnIndex(t.TimeField)].Type
+	parameters := []parameter{
+		{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
+	}
+	return w.storedRows(ctx, func(tx pgx.Tx, found func(sink.StoredRow)) error {
+		to := w.target(t)
+		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByTime(), parameters, found)
+	})
+}
+
+// StoredByKey are the rows of the table that have one of the keys.
+func (w *Warehouse) StoredByKey(ctx context.Context, t schema.Table, keys []schema.Row) ([]sink.StoredRow, error) {
+	return w.storedRows(ctx, func(tx pgx.Tx, found func(sink.StoredRow)) error {
+		return w.target(t).findStored(ctx, tx.Conn().PgConn(), keys, found)
+	})
+}
+
+// storedRows reads rows by the indexes.
+func (w *Warehouse) storedRows(ctx context.Context, read func(tx pgx.Tx, found func(sink.StoredRow)) error) (rows []sink.StoredRow, err error) {
+	err = w.inTx(ctx, "read rows", func(tx pgx.Tx) error {
+		rows = nil // of an earlier attempt
+		if _, err := byIndex(ctx, tx); err != nil {
+			return err
+		}
+		return read(tx, func(row sink.StoredRow) { rows = append(rows, row) })
+	})
+	return rows, err
+}
+
+// MarkDue makes windows due, as a backfill does.
+func (w *Warehouse) MarkDue(ctx context.Context, m sink.Mark) error {
+	return w.inTx(ctx, "mark windows", func(tx pgx.Tx) error {
+		if _, err := lockPrepared(ctx, tx, m.Dataset, m.ConfigHash); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, statement("windows_mark"), m.Dataset, m.Holding, m.Now)
+		return err
+	})
+}
