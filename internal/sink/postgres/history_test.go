@@ -44,7 +44,10 @@ func TestLongHistoryCostsNothing(t *testing.T) {
 			few, many := pagesOfATick(t, short, backlog), pagesOfATick(t, long, backlog)
 			for step, pages := range many {
 				t.Logf("%s: %d pages of %d windows, %d of %d", step, few[step], short, pages, long)
-				if pages > few[step]*3/2+50 && !(backlog && step == "status") { // which counts what is due
+				if backlog && step == "status" {
+					continue // it counts what is due
+				}
+				if pages > few[step]*3/2+50 {
 					t.Errorf("%s looks at %d pages where the ledger has %d windows, and at %d where it has %d", step, few[step], short, pages, long)
 				}
 			}

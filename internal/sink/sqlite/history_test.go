@@ -58,7 +58,7 @@ func TestLongHistoryCostsNothing(t *testing.T) {
 
 func explain(t *testing.T, w *Warehouse, text string, args []any) (plan []string) {
 	t.Helper()
-	rows, err := w.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+	rows, err := w.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
 		var id, parent, unused int
 		var detail string
