@@ -16,7 +16,7 @@ import (
 // addDatasets makes an exporter and a job of each dataset that this version exports; the others are kept with
 // the reason, for whoever asks.
 func (a *App) addDatasets(c *config.Config) error {
-	name := owner()
+	name, lanes := owner(), export.NewLanes(sharedLanes)
 	for _, r := range c.Reports {
 		if reason := notExported(r.Dataset); reason != "" {
 			a.skipped = append(a.skipped, fmt.Sprintf("report %s: %s", r.Name, reason))
@@ -31,7 +31,7 @@ func (a *App) addDatasets(c *config.Config) error {
 		}
 		e := &export.Exporter{
 			Dataset: dataset, Source: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
-			Owner: name, LeaseTTL: a.LeaseTTL, Observe: a.observe,
+			Owner: name, LeaseTTL: a.LeaseTTL, Lanes: lanes, Observe: a.observe,
 		}
 		a.exporters = append(a.exporters, e)
 		a.jobs = append(a.jobs, job{exporter: e, cron: r.Schedule, location: r.Timezone})
@@ -44,6 +44,10 @@ func (a *App) addDatasets(c *config.Config) error {
 	}
 	return nil
 }
+
+// sharedLanes is how many lanes all datasets share: one that has much to do reads and commits in two at once, within
+// the memory of four transactions.
+const sharedLanes = 1
 
 // notExported says why this version does not export a report; "" when it does.
 func notExported(d config.Dataset) string {
@@ -90,7 +94,7 @@ func configHash(r config.Report) string {
 func query(r config.Report, s config.Source) source.Query {
 	q := source.Query{
 		Report: r.ReportID, TimeRange: s.WindowTimeRange, Timezone: r.Timezone.String(), PageSize: r.PageSize,
-		SortID: r.Sort.ID, SortDesc: r.Sort.Descending,
+		Ahead: s.MaxInFlight, SortID: r.Sort.ID, SortDesc: r.Sort.Descending,
 	}
 	if r.TimeRange != "" {
 		q.TimeRange = r.TimeRange

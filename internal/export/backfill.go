@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -101,7 +102,10 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 	if p.edge.Before(readable.Range.End) {
 		readable.Range.End = p.edge
 	}
+	var reporting sync.Mutex
 	report := func() (sink.Remaining, error) {
+		reporting.Lock()
+		defer reporting.Unlock()
 		left, err := p.Warehouse.Remaining(ctx, readable)
 		if err != nil {
 			return left, fmt.Errorf("see what is left: %w", err)
@@ -111,16 +115,8 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		}
 		return left, nil
 	}
-	observe := p.Exporter.Observe
-	p.Exporter = p.observed(func(e Event) {
-		if observe != nil {
-			observe(e)
-		}
-		if e.Step == StepCommitted {
-			// Only a picture of how far it is: the next look tells of an error.
-			_, _ = report()
-		}
-	})
+	// Only a picture of how far it is: the next look tells of an error.
+	p.committed = func() { _, _ = report() }
 	if _, err := report(); err != nil {
 		return err
 	}
@@ -150,13 +146,6 @@ func (p *passage) unread(left sink.Remaining) error {
 		return nil
 	}
 	return fmt.Errorf("%d windows could not be read by another process: see exporter status, then start the same backfill again", left.Failed)
-}
-
-// observed is the exporter with another observer.
-func (e *Exporter) observed(observe func(Event)) *Exporter {
-	with := *e
-	with.Observe = observe
-	return &with
 }
 
 // Finish makes passes until nothing is due and no other replica is working on what was: a pass of Export,

@@ -2,6 +2,7 @@ package export
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -20,20 +21,41 @@ const (
 	weeks = 6
 )
 
+// room is how many rows a span may hold: those of so many parts. Of several only where a span can be read in parts
+// that end where a transaction is full.
+type room struct{ part, parts int }
+
+// room is how much a span of the dataset may hold.
+func (d Dataset) room() room {
+	if d.inOrderOfTime() {
+		return room{part: d.MaxRows, parts: maxParts}
+	}
+	return room{part: d.MaxRows, parts: 1}
+}
+
+// maxParts is of how many parts a span is at most. Each span ends with a page that is not full: long ones cost fewer.
+// But a span is what a failure costs, and what a replica holds.
+const maxParts = 8
+
+// share is which part of what is due a span takes at most, so that lanes and replicas end together.
+const share = 0.5
+
 // fit is how many of the candidates make a span, and whether that is more than a guess.
 type fit struct {
 	windows   int
 	uncertain bool
+	more      bool      // more windows are due
+	expected  []float64 // how many rows each window of the span is expected to hold, in order of time; +Inf: not known
 }
 
-// fitSpan says how many of the adjacent candidates are expected to hold maxRows rows, counted from the first,
+// fitSpan says how many of the adjacent candidates are expected to fill the room, counted from the first,
 // or from the last when backwards: at least one. A window that was read before holds what it held. One that
 // was not is expected to hold what the same hours of another week held; where that is not known, as much as
 // the busiest window at the same time of a day nearby, or the busiest one nearby at all. A window that failed
 // aloneAfter times makes a span of its own.
-func fitSpan(candidates, near []sink.Entry, maxRows int, backwards bool) fit {
+func fitSpan(candidates, near []sink.Entry, r room, backwards bool) fit {
 	known := densityOf(near)
-	room := float64(maxRows) * fill
+	space := r.rows(known.all(candidates))
 	longest := growth * known.length
 	f := fit{}
 	var length time.Duration
@@ -46,18 +68,32 @@ func fitSpan(candidates, near []sink.Entry, maxRows int, backwards bool) fit {
 			break
 		}
 		rows, sure := known.expect(c)
-		room -= rows
+		space -= rows
 		length += c.Window.Duration()
-		if f.windows > 0 && (room < 0 || !c.Complete() && length > longest) {
+		if f.windows > 0 && (space < 0 || !c.Complete() && length > longest) {
 			break
 		}
 		f.windows++
+		f.expected = append(f.expected, rows)
 		f.uncertain = f.uncertain || !sure
 		if c.Attempts >= aloneAfter {
 			break
 		}
 	}
+	f.more = f.windows < len(candidates)
+	if backwards {
+		slices.Reverse(f.expected)
+	}
 	return f
+}
+
+// rows is how many rows a span is meant to hold where so many are due in all. A span of several parts fills each;
+// a span of one is to have room for a day that is busier than those before it.
+func (r room) rows(due float64) float64 {
+	if r.parts == 1 {
+		return float64(r.part) * fill
+	}
+	return max(float64(2*r.part), min(float64(r.parts*r.part), due*share))
 }
 
 // density is what is known of how many rows a stretch of time holds. Rates are rows a second.
@@ -107,6 +143,15 @@ func (d density) expect(e sink.Entry) (rows float64, sure bool) {
 		rate = d.busiest
 	}
 	return rate * seconds, d.length >= week
+}
+
+// all is how many rows all of the windows are expected to hold.
+func (d density) all(windows []sink.Entry) (sum float64) {
+	for _, e := range windows {
+		rows, _ := d.expect(e)
+		sum += rows
+	}
+	return sum
 }
 
 func timeOfDay(t time.Time) int64 {

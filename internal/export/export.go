@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -12,12 +14,12 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Source is what an export needs of the API. Rows blocks until all rows of the query are there, an error or
+// Source is what an export needs of the API. Rows blocks until all rows of the query were taken, an error or
 // the end of ctx. Asking again is safe.
 //
-// Errors: *source.TooManyRowsError, *source.TornError, *source.Error, or the cause of ctx.
+// Errors: *source.TooManyRowsError, *source.TornError, *source.Error, what the Taker returned, or the cause of ctx.
 type Source interface {
-	Rows(ctx context.Context, q source.Query) (source.Reading, error)
+	Rows(ctx context.Context, q source.Query, to source.Taker) (source.Reading, error)
 }
 
 // Ledger says what is due. See package sink for the meaning of due, lease and epoch.
@@ -71,6 +73,8 @@ type Warehouse interface {
 type Mapper interface {
 	Table() schema.Table
 	Map(raw string) (schema.Row, error)
+	// MapInto is Map for rows that are kept together.
+	MapInto(to *schema.Chunk, raw string) (schema.Row, error)
 	// TimeOf is the value of the time field of a row that may not fit as a whole, KeyOf its key.
 	TimeOf(raw string) (v schema.Value, ok bool)
 	KeyOf(raw string) (key schema.Row, ok bool)
@@ -85,8 +89,8 @@ type Dataset struct {
 	Kind       sink.Kind
 	ConfigHash string
 	Mapper     Mapper
-	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable
-	// and Prove.
+	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable,
+	// Nearer, Prove and Filled.
 	Query source.Query
 	// Write is how rows get into the table: by windows, or for a snapshot by the table. Zero: by key.
 	Write sink.Write
@@ -126,17 +130,15 @@ type Exporter struct {
 	// LeaseTTL is how long a lease outlives its last renewal, and so how long the windows of a killed
 	// process stay unread.
 	LeaseTTL time.Duration
-	// Observe, when set, is told of every step, from the goroutine that takes it.
+	// Lanes are what all datasets of the process share, beside the one lane that each has; nil: nothing.
+	Lanes *Lanes
+	// Observe, when set, is told of every step, from the goroutine that takes it: of one at a time.
 	Observe func(Event)
 
-	prepared  bool
+	prepared  atomic.Bool
 	promotion promotion
-	// largestPage is the most rows that the server was seen to send in a page.
-	largestPage int
-	// proofs counts the readings that proved their end beyond a short last page; see trusted.
-	proofs int
-	// mapped is set once a row fitted the mapping.
-	mapped bool
+	observing sync.Mutex
+	server    server
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.
@@ -221,6 +223,8 @@ func (s Summary) Err() error {
 func (e *Exporter) now() time.Time { return e.Clock().UTC().Truncate(time.Microsecond) }
 
 func (e *Exporter) observe(event Event) {
+	e.observing.Lock()
+	defer e.observing.Unlock()
 	if e.Observe != nil {
 		event.Dataset = e.Dataset.Name
 		e.Observe(event)

@@ -130,7 +130,7 @@ func (o *outlook) read(due []sink.Entry) (all Work) {
 			candidates = candidates[:1]
 		}
 		near := o.near(candidates)
-		span := due[:fitSpan(candidates, near, o.MaxRows, false).windows]
+		span := due[:fitSpan(candidates, near, o.room(), false).windows]
 		rows := o.expect(span, densityOf(near))
 		all = all.Plus(Work{Windows: len(span), Requests: o.requests(rows), Rows: int64(math.Round(rows))})
 		due = due[len(span):]

@@ -45,11 +45,24 @@ func newEvidence(mapper Mapper, asked window.Window) *evidence {
 	return &evidence{mapper: mapper, asked: asked}
 }
 
+// evidence is what a part says about the rows that it does not have; nil where nobody asks, or it never held still.
+func (s *span) evidence(p part) *evidence {
+	table := s.Dataset.Mapper.Table()
+	if !table.MarksDeleted || s.Dataset.Snapshot || p.unstable != "" { // a snapshot's rows are gone once their time is
+		return nil
+	}
+	e := newEvidence(s.Dataset.Mapper, p.asked)
+	for _, row := range p.rows {
+		e.saw(s.timeOf(table, row.Row))
+	}
+	for _, reject := range p.rejects {
+		e.rejected(reject.Raw)
+	}
+	return e
+}
+
 // rejected notes a row that did not fit the mapping. It may be one that the table has.
 func (e *evidence) rejected(raw string) {
-	if e == nil {
-		return
-	}
 	if key, ok := e.mapper.KeyOf(raw); ok {
 		e.present = append(e.present, sink.Row{Row: key})
 		return
@@ -59,7 +72,7 @@ func (e *evidence) rejected(raw string) {
 
 // saw notes when a row is, by its time field. Whether the ends of what was asked for belong to it is not known.
 func (e *evidence) saw(at time.Time, ok bool) {
-	if e != nil && (!ok || at.Before(e.asked.Start) || at.After(e.asked.End)) {
+	if !ok || at.Before(e.asked.Start) || at.After(e.asked.End) {
 		e.against = "the API sent a row whose time field is outside of the time that was asked for"
 	}
 }
@@ -259,26 +272,21 @@ func (p *passage) readAgain(ctx context.Context, stretch window.Window) ([]sink.
 
 // readStably reads a stretch with the time around it until its pages fit together, and looks behind its last page.
 func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration) ([]sink.Row, error) {
-	q := p.Dataset.Query
-	q.Range = window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}
+	w := wanted{stretch: window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}, prove: true, rejects: true}
 	if around > lead { // whole windows
-		q.Range = window.Window{Start: p.Dataset.Grid.At(q.Range.Start).Start, End: p.Dataset.Grid.At(q.Range.End).End}
+		w.stretch = window.Window{Start: p.Dataset.Grid.At(w.stretch.Start).Start, End: p.Dataset.Grid.At(w.stretch.End).End}
 	}
-	if p.edge.After(stretch.End) && p.edge.Before(q.Range.End) {
-		q.Range.End = p.edge
+	if p.edge.After(stretch.End) && p.edge.Before(w.stretch.End) {
+		w.stretch.End = p.edge
 	}
-	q.Prove = true
 	if around > lead {
-		q.MaxRows = 2 * p.Dataset.MaxRows
+		w.maxRows = 2 * p.Dataset.MaxRows
 	}
 	var err error
 	for range maxTears + 1 {
-		var reading source.Reading
-		if reading, err = p.Source.Rows(ctx, q); err == nil {
-			var rows []sink.Row
-			if rows, err = p.presentIn(reading); err == nil {
-				return rows, nil
-			}
+		var read part
+		if read, err = p.readOnce(ctx, w); err == nil {
+			return p.presentIn(read)
 		}
 		if !moved(err) {
 			break
@@ -287,23 +295,16 @@ func (p *passage) readStably(ctx context.Context, stretch window.Window, around 
 	return nil, err
 }
 
-// presentIn are the rows of a reading, of rejected ones the key.
-func (p *passage) presentIn(reading source.Reading) ([]sink.Row, error) {
-	seen := newEvidence(p.Dataset.Mapper, window.Window{})
-	order := newOrder(p.Dataset, reading.Pages)
-	for i, raw := range reading.Rows {
-		row, err := p.Dataset.Mapper.Map(raw)
-		if err != nil {
-			seen.rejected(raw)
-			continue
-		}
-		order.see(i, row)
-		seen.present = append(seen.present, sink.Row{Row: row})
+// presentIn are the rows of a part, of rejected ones the key.
+func (p *passage) presentIn(read part) ([]sink.Row, error) {
+	seen := newEvidence(p.Dataset.Mapper, read.asked)
+	for _, reject := range read.rejects {
+		seen.rejected(reject.Raw)
 	}
 	if seen.against != "" {
 		return nil, errors.New(seen.against)
 	}
-	return seen.present, order.err()
+	return slices.Concat(read.rows, seen.present), nil
 }
 
 // refuse shows in the ledger why rows of windows are not marked, and has them read again. A window that is read in

@@ -36,8 +36,8 @@ type causes struct {
 	ended chan error
 }
 
-func (c *causes) Rows(ctx context.Context, q source.Query) (source.Reading, error) {
-	reading, err := c.Source.Rows(ctx, q)
+func (c *causes) Rows(ctx context.Context, q source.Query, to source.Taker) (source.Reading, error) {
+	reading, err := c.Source.Rows(ctx, q, to)
 	if err != nil {
 		c.ended <- err
 	}

@@ -2,8 +2,7 @@ package export
 
 import (
 	"cmp"
-	"fmt"
-	"strings"
+	"hash/maphash"
 
 	"samespace-exporter/internal/schema"
 )
@@ -18,25 +17,25 @@ func (e *disorderError) Error() string { return e.reason }
 // may by chance begin one with the row that the page before ended with. One page by itself is what the API
 // said at one instant, whatever its order.
 type order struct {
-	pages []int // where each page begins
-
 	sorted     int // the column that was sorted by; -1: none, or one whose order we cannot know
 	kind       schema.Type
 	descending bool
 	last       schema.Value
 
 	key  []int
-	seen map[string]int // the place of each key
-	page int            // the page of the row that is being looked at
+	seed maphash.Seed
+	// seen is the place of each key, by its hash. Two keys of one hash look like disorder: the rows are read again.
+	seen map[uint64]int32
+
+	pages int   // begun
+	first int32 // the place of the page's first row
+	place int32 // of the row to come
 
 	reason string
 }
 
-func newOrder(d Dataset, pages []int) *order {
-	o := &order{pages: pages, sorted: -1, descending: d.Query.SortDesc}
-	if len(pages) < 2 {
-		return o
-	}
+func newOrder(d Dataset) *order {
+	o := &order{sorted: -1, descending: d.Query.SortDesc, seed: maphash.MakeSeed()}
 	table := d.Mapper.Table()
 	for i, c := range table.Columns {
 		if c.ID == d.Query.SortID && ordered(c.Type) {
@@ -44,7 +43,7 @@ func newOrder(d Dataset, pages []int) *order {
 		}
 	}
 	o.key = table.KeyIndexes()
-	o.seen = make(map[string]int)
+	o.seen = make(map[uint64]int32)
 	return o
 }
 
@@ -57,13 +56,33 @@ func ordered(t schema.Type) bool {
 	return false
 }
 
-// see looks at the row at a place of the reading.
-func (o *order) see(place int, row schema.Row) {
-	if len(o.pages) < 2 || o.reason != "" {
-		return
+// turn begins the next page.
+func (o *order) turn() {
+	o.pages++
+	o.first = o.place
+}
+
+// skip passes over a row that cannot be looked at.
+func (o *order) skip() { o.place++ }
+
+// back goes back to the row before, to see a newer version of it.
+func (o *order) back() { o.place-- }
+
+// backTo goes back to behind a row that so many rows followed.
+func (o *order) backTo(row schema.Row, followed int) {
+	o.place -= int32(followed)
+	if o.sorted >= 0 && !row.Values[o.sorted].IsNull() {
+		o.last = row.Values[o.sorted]
 	}
-	o.seeSort(row)
-	o.seeKey(place, row)
+}
+
+// see looks at the next row.
+func (o *order) see(row schema.Row) {
+	if o.reason == "" {
+		o.seeSort(row)
+		o.seeKey(row)
+	}
+	o.place++
 }
 
 func (o *order) seeSort(row schema.Row) {
@@ -87,37 +106,33 @@ func (o *order) compare(a, b schema.Value) int {
 }
 
 // seeKey lets a row come twice within a page, or twice in a row: an API may do that.
-func (o *order) seeKey(place int, row schema.Row) {
+func (o *order) seeKey(row schema.Row) {
 	if len(o.key) == 0 {
 		return
 	}
-	for o.page+1 < len(o.pages) && o.pages[o.page+1] <= place {
-		o.page++
-	}
-	key := o.keyOf(row)
-	if before, ok := o.seen[key]; ok && before < o.pages[o.page] && before+1 < place {
+	key := o.hash(row)
+	if before, ok := o.seen[key]; ok && before < o.first && before+1 < o.place {
 		o.reason = "a row came again on a later page"
 	}
-	o.seen[key] = place
+	o.seen[key] = o.place
 }
 
-func (o *order) keyOf(row schema.Row) string {
+func (o *order) hash(row schema.Row) uint64 {
 	if len(o.key) == 1 {
-		if v := row.Values[o.key[0]]; v.Str() != "" {
-			return v.Str()
-		}
+		v := row.Values[o.key[0]]
+		return maphash.String(o.seed, v.Str()) ^ uint64(v.Int())
 	}
-	var b strings.Builder
+	var h maphash.Hash
+	h.SetSeed(o.seed)
 	for _, i := range o.key {
-		v := row.Values[i]
-		fmt.Fprintf(&b, "%d:%s/%d;", len(v.Str()), v.Str(), v.Int())
+		maphash.WriteComparable(&h, row.Values[i])
 	}
-	return b.String()
+	return h.Sum64()
 }
 
 // err is a *disorderError when the pages are not of one list.
 func (o *order) err() error {
-	if o.reason == "" {
+	if o.reason == "" || o.pages < 2 {
 		return nil
 	}
 	return &disorderError{reason: o.reason}

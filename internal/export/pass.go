@@ -3,9 +3,9 @@ package export
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
@@ -63,17 +63,13 @@ type passage struct {
 
 	// keptOtherwise is set when the ledger has windows that the dataset's configuration does not go with.
 	keptOtherwise bool
-
-	// Known to the reading side only.
-
 	// heavy counts the spans in a row that were cut since the source did not answer them.
-	heavy int
-	// uncertain is set when the span was claimed on little knowledge of how many rows it holds.
-	uncertain bool
+	heavy atomic.Int32
+	// committed, when set, is called after each commit.
+	committed func()
 
-	// Known to the settling side only, until both are done.
-
-	summary Summary
+	settling sync.Mutex // of what follows, until all lanes are done
+	summary  Summary
 	// failures counts the spans that failed in a row: a source that fails them all is left in peace.
 	failures int
 }
@@ -94,7 +90,7 @@ func (e *Exporter) passage(pass Pass, now time.Time) *passage {
 
 // prepare makes the report table what the mapping wants it to be.
 func (p *passage) prepare(ctx context.Context) error {
-	if p.prepared {
+	if p.prepared.Load() {
 		return nil
 	}
 	d := p.Dataset
@@ -104,7 +100,7 @@ func (p *passage) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.prepared = true
+	p.prepared.Store(true)
 	p.promotion = promotion{columns: done.Unpromoted}
 	if done.ConfigChanged {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
@@ -134,46 +130,6 @@ func (p *passage) plan(ctx context.Context) error {
 	return err
 }
 
-// exportDue reads what is due, span by span, and settles each (commits it, or says why not) while the next
-// one is being read.
-func (p *passage) exportDue(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
-	outcomes := make(chan outcome)
-	var group errgroup.Group
-	group.Go(func() error {
-		defer close(outcomes)
-		return p.readDue(ctx, outcomes)
-	})
-	group.Go(func() error {
-		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
-		for o := range outcomes {
-			if err := p.settle(ctx, o); err != nil {
-				cancel(err)
-			}
-		}
-		return nil
-	})
-	err := group.Wait()
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
-}
-
-// readDue claims and reads one span after the other until nothing is due or the pass is to stop.
-func (p *passage) readDue(ctx context.Context, outcomes chan<- outcome) error {
-	for ctx.Err() == nil && !p.stopped() {
-		lease, ok, err := p.claim(ctx)
-		if err != nil || !ok {
-			return err
-		}
-		p.readSpan(ctx, lease, outcomes)
-	}
-	return nil
-}
-
 func (p *passage) stopped() bool {
 	select {
 	case <-p.Stop:
@@ -183,41 +139,49 @@ func (p *passage) stopped() bool {
 	}
 }
 
-// claim leases the next span, as many windows as are expected to hold MaxRows rows.
-func (p *passage) claim(ctx context.Context) (sink.Lease, bool, error) {
+// claimed is a span that was leased, and what is known of its rows.
+type claimed struct {
+	lease sink.Lease
+	fit   fit
+}
+
+// claim leases the next span, as many windows as are expected to hold the rows of a transaction, or of several where
+// the span can be read in parts.
+func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
+	var c claimed
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
 		MaxSpan: p.Dataset.MaxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
+				c.fit = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			fit := fitSpan(candidates, near, p.Dataset.MaxRows, p.Order == sink.NewestFirst)
-			p.uncertain = fit.uncertain
-			return fit.windows
+			c.fit = fitSpan(candidates, near, p.Dataset.room(), p.Order == sink.NewestFirst)
+			return c.fit.windows
 		},
 	})
 	if err != nil || !ok {
-		return sink.Lease{}, false, err
+		return claimed{}, false, err
 	}
 	err = p.checkForm(lease)
 	if err == nil {
 		err = p.beginRun(ctx)
 	}
 	if err != nil {
-		return sink.Lease{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
+		return claimed{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
 	}
+	c.lease = lease
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
-	return lease, true, nil
+	return c, true, nil
 }
 
-// readSpan reads a leased span, part by part if it must be cut, and hands on each part, and last what became
-// of the whole.
-func (p *passage) readSpan(ctx context.Context, lease sink.Lease, outcomes chan<- outcome) {
-	ctx, held := p.hold(ctx, lease)
-	s := newSpan(p, held)
+// readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.
+func (p *passage) readSpan(ctx context.Context, c claimed, outcomes chan<- outcome) {
+	ctx, held := p.hold(ctx, c.lease)
+	s := newSpan(p, held, c.fit)
 	err := s.read(ctx, s.rest(), outcomes)
-	outcomes <- outcome{held: held, event: Event{Span: lease.Span()}, err: err, last: true}
+	outcomes <- outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true}
 }
 
 // beginRun enters the pass's run when the first span is claimed: a pass with nothing to do leaves no trace.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/window"
@@ -17,14 +18,9 @@ const (
 	// documented, and a row on a bound that is exclusive on both sides would be in no window. A second, in
 	// case the server rounds.
 	lead = time.Second
-	// maxTears is how often a span is read again since its pages did not fit together, before it is cut.
-	maxTears = 2
 	// maxHeavy is how many spans in a row may be cut for being too slow or refused, without one read in
 	// between: a server that answers nothing is not asked ever smaller questions.
 	maxHeavy = 5
-	// trusted is how many readings of several pages must have proved their end before a short page is taken
-	// for the last one.
-	trusted = 3
 )
 
 // outcome is what became of a span, or of a part of it.
@@ -42,6 +38,7 @@ type outcome struct {
 type span struct {
 	*passage
 	held *held
+	fit  fit // what was known of its rows when it was claimed
 	// tallies are what has been read so far, by window, in the lease's order.
 	tallies []tally
 }
@@ -55,8 +52,8 @@ type tally struct {
 	unstable string    // why a part never held still
 }
 
-func newSpan(p *passage, h *held) *span {
-	s := &span{passage: p, held: h}
+func newSpan(p *passage, h *held, f fit) *span {
+	s := &span{passage: p, held: h, fit: f}
 	for _, entry := range h.remaining().Entries {
 		s.tallies = append(s.tallies, tally{Entry: entry, from: entry.Window.Start})
 	}
@@ -88,85 +85,81 @@ func (s *span) rest() window.Window {
 	return stretch
 }
 
-// read reads a stretch of the span and hands it on as one batch; or in halves, and halves of these, when it
-// holds too many rows, is too heavy for the server, or does not hold still.
+// read reads a stretch of the span, part by part, and hands on each part as one batch.
 func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+	for !stretch.Empty() {
+		end, err := s.readPart(ctx, stretch, outcomes)
+		if err != nil {
+			return err
+		}
+		stretch.Start = end
+	}
+	return nil
+}
+
+// readPart reads a stretch, or as much of it as a transaction may hold, and hands it on. It cuts the stretch in half,
+// and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
+// returns up to where all was read.
+func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes chan<- outcome) (time.Time, error) {
 	// Where the clock was set back meanwhile the reading began with the pass at the earliest: one that is older
 	// than the mark that it answers would leave the window due, again and again.
 	began := s.Exporter.now()
 	if began.Before(s.now) {
 		began = s.now
 	}
-	reading, err := s.readSteadily(ctx, stretch)
-	var batch mapped
-	if err == nil {
-		batch, err = s.mapRows(stretch, reading)
-	}
+	p, err := s.readSteadily(ctx, s.wanted(stretch))
 	if err != nil && s.cuttable(stretch, err) {
 		if first, second, ok := s.cut(stretch); ok {
 			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", err)
 			if err := s.read(ctx, first, outcomes); err != nil {
-				return err
+				return time.Time{}, err
 			}
-			return s.read(ctx, second, outcomes)
+			return second.End, s.read(ctx, second, outcomes)
 		}
 	}
 	if err != nil {
-		batch, err = s.readAsItIs(ctx, stretch, err)
+		p, err = s.readAsItIs(ctx, stretch, err)
 	}
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	s.handOn(stretch, began, batch, outcomes)
-	return nil
+	s.handOn(p, began, outcomes)
+	return p.stretch.End, nil
 }
 
-// readSteadily reads a stretch until its pages fit together: again when they do not, since rows moved while
-// they were read.
-func (s *span) readSteadily(ctx context.Context, stretch window.Window) (source.Reading, error) {
-	q := s.query(stretch)
-	q.MaxRows = s.Dataset.MaxRows
-	q.Uncertain = s.uncertain
+// wanted is a stretch as it is to be read: no more rows than a transaction may hold.
+func (s *span) wanted(stretch window.Window) wanted {
+	nearer := s.Dataset.inOrderOfTime()
+	w := wanted{
+		stretch: stretch, lead: s.lead(stretch), maxRows: s.Dataset.MaxRows, nearer: nearer, uncertain: s.fit.uncertain && !nearer,
+		sure:   !s.fit.uncertain,
+		expect: func(from time.Time) float64 { return s.expect(window.Window{Start: from, End: stretch.End}) },
+	}
 	if s.Dataset.whole() {
-		q.MaxRows, q.Uncertain = 0, false
+		w.maxRows, w.nearer, w.uncertain = 0, false, false
 	}
-	for tears := 0; ; tears++ {
-		reading, err := s.Source.Rows(ctx, q)
-		s.learn(reading)
-		var torn *source.TornError
-		if tears == maxTears || !errors.As(err, &torn) || torn.IgnoresSkip {
-			return reading, err
-		}
-	}
+	return w
 }
 
-// query is what is asked of the API for a stretch.
-func (s *span) query(stretch window.Window) source.Query {
-	q := s.Dataset.Query
-	if !s.Dataset.Snapshot {
-		q.Range = window.Window{Start: stretch.Start.Add(-s.lead(stretch)), End: stretch.End}
+// expect is how many rows a stretch was expected to hold when the span was claimed; less than 0: that was not known.
+func (s *span) expect(stretch window.Window) float64 {
+	rows := 0.0
+	for i, t := range s.tallies {
+		part := t.Window.Intersect(stretch)
+		if i >= len(s.fit.expected) || math.IsInf(s.fit.expected[i], 1) {
+			return -1
+		}
+		rows += s.fit.expected[i] * part.Duration().Seconds() / t.Window.Duration().Seconds()
 	}
-	q.Prove = s.proofs < trusted
-	return q
+	return rows
 }
 
-// learn keeps how large a page the server sends, and whether its short pages are the last ones. A server that was
-// seen to send more behind one is not trusted again as long as the process lives.
-func (s *span) learn(reading source.Reading) {
-	e := s.Exporter
-	for i, first := range reading.Pages {
-		end := len(reading.Rows)
-		if i+1 < len(reading.Pages) {
-			end = reading.Pages[i+1]
-		}
-		e.largestPage = max(e.largestPage, end-first)
-	}
-	switch {
-	case reading.Short:
-		e.proofs = math.MinInt
-	case reading.Proved:
-		e.proofs++
-	}
+// inOrderOfTime reports whether rows are asked for in order of the time that windows are about, the earliest first.
+func (d Dataset) inOrderOfTime() bool {
+	table := d.Mapper.Table()
+	i := table.ColumnIndex(table.TimeField)
+	return i >= 0 && table.Columns[i].ID == d.Query.SortID && !d.Query.SortDesc && table.Columns[i].Type != schema.Date &&
+		ordered(table.Columns[i].Type)
 }
 
 // lead is how much earlier than a stretch its reading begins. From the start of the window that is still open it
@@ -198,14 +191,13 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 	case errors.As(err, &torn):
 		// Rows that come in one page cannot move between pages: smaller than that gains nothing. One page it
 		// was if nothing but its end was looked for, and if the server is known to send larger ones.
-		onePage := torn.Skip < torn.Page && torn.Page < s.largestPage
+		onePage := torn.Skip < torn.Page && torn.Page < s.server.page()
 		return !torn.IgnoresSkip && !onePage
 	case !errors.As(err, &request):
 		return false
 	case request.Class == source.TooHeavy,
 		(request.Class == source.Refused || request.Class == source.Errored) && (request.Skip > 0 || s.wide(stretch)):
-		s.heavy++
-		return s.heavy <= maxHeavy
+		return s.heavy.Add(1) <= maxHeavy
 	}
 	return false
 }
@@ -234,59 +226,45 @@ func (s *span) cut(stretch window.Window) (first, second window.Window, ok bool)
 
 // readAsItIs reads a stretch that cannot be cut further. A second that holds more than MaxRows rows is read
 // on. One that never holds still is taken as it comes, and says so: it stays due.
-func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (mapped, error) {
-	q := s.query(stretch)
+func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error) (part, error) {
+	w := s.wanted(stretch)
+	w.maxRows, w.nearer, w.uncertain = 0, false, false
 	var many *source.TooManyRowsError
 	if errors.As(why, &many) {
-		reading, err := s.Source.Rows(ctx, q)
-		var batch mapped
-		if err == nil {
-			batch, err = s.mapRows(stretch, reading)
-		}
+		p, err := s.readOnce(ctx, w)
 		if err == nil || !moved(err) {
-			return batch, err
+			return p, err
 		}
 		why = err
 	}
 	if !moved(why) || s.Dataset.Write != sink.Upsert && s.Dataset.whole() { // what is there must not give way to a part
-		return mapped{}, why
+		return part{}, why
 	}
-	q.Unstable = true
-	reading, err := s.Source.Rows(ctx, q)
-	if err != nil {
-		return mapped{}, err
-	}
-	batch, err := s.mapRows(stretch, reading)
+	w.unstable = true
+	p, err := s.readOnce(ctx, w)
 	var disorder *disorderError
 	if err != nil && !errors.As(err, &disorder) {
-		return mapped{}, err
+		return part{}, err
 	}
-	batch.unstable = fmt.Sprintf("rows moved during every read: %v", why)
-	return batch, nil
+	p.unstable = fmt.Sprintf("rows moved during every read: %v", why)
+	return p, nil
 }
 
-// moved reports whether rows were seen to move while they were read.
-func moved(err error) bool {
-	var torn *source.TornError
-	var disorder *disorderError
-	return errors.As(err, &torn) && !torn.IgnoresSkip || errors.As(err, &disorder)
-}
-
-// handOn hands on what was read of a stretch, to be committed.
-func (s *span) handOn(stretch window.Window, began time.Time, m mapped, outcomes chan<- outcome) {
-	s.heavy = 0
-	s.begin(stretch, began, m.unstable)
-	s.count(m)
-	m.batch.Readings = s.readings(stretch)
+// handOn hands on what was read, to be committed.
+func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
+	s.heavy.Store(0)
 	event := Event{
-		Step: StepMapped, Span: stretch, Windows: done(m.batch.Readings), Rows: int(m.batch.RowsRead), Requests: m.requests,
-		Rejected: len(m.batch.Rejects), Replaced: m.replaced, Waited: m.waited,
+		Step: StepRead, Span: p.stretch, Rows: p.reading.Rows, Requests: p.reading.Requests, Waited: p.reading.Waited,
 	}
 	s.observe(event)
-	if m.unstable != "" {
-		m.evidence = nil
-	}
-	outcomes <- outcome{held: s.held, batch: m.batch, event: event, evidence: m.evidence}
+	s.begin(p.stretch, began, p.unstable)
+	evidence := s.evidence(p)
+	batch := s.place(p)
+	batch.Readings = s.readings(p.stretch)
+	event.Step, event.Windows = StepMapped, done(batch.Readings)
+	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
+	s.observe(event)
+	outcomes <- outcome{held: s.held, batch: batch, event: event, evidence: evidence}
 }
 
 // begin notes that the windows of a stretch are being read.

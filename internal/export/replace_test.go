@@ -27,7 +27,7 @@ type totals struct {
 	err   error
 }
 
-func (s *totals) Rows(_ context.Context, q source.Query) (source.Reading, error) {
+func (s *totals) Rows(_ context.Context, q source.Query, to source.Taker) (source.Reading, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, q.Range)
@@ -38,15 +38,15 @@ func (s *totals) Rows(_ context.Context, q source.Query) (source.Reading, error)
 	for _, c := range s.truth(q.Range.Start, q.Range.End) {
 		counts[c.direction]++
 	}
-	reading := source.Reading{Requests: 1, Pages: []int{0}}
+	var rows []string
 	for direction, n := range counts {
 		row, err := json.Marshal(map[string]any{"direction": direction, "calls": n})
 		if err != nil {
 			return source.Reading{}, err
 		}
-		reading.Rows = append(reading.Rows, string(row))
+		rows = append(rows, string(row))
 	}
-	return reading, nil
+	return source.Reading{Rows: len(rows), Requests: 1, End: q.Range.End}, to.Take(rows, false)
 }
 
 func (w *world) totals(write sink.Write) *totals {

@@ -59,7 +59,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
 		var unavailable *sink.UnavailableError
 		if !errors.Is(err, sink.ErrLeaseLost) && !errors.As(err, &unavailable) {
-			p.prepared = false
+			p.prepared.Store(false)
 		}
 		return err
 	}
@@ -72,14 +72,25 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	p.sum(event)
 	for _, r := range o.batch.Readings {
 		if r.State == sink.StateUnstable {
-			p.summary.Failed = append(p.summary.Failed, SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
+			p.fail(SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
 			break
 		}
+	}
+	if p.committed != nil {
+		p.committed()
 	}
 	return nil
 }
 
+func (p *passage) fail(e SpanError) {
+	p.settling.Lock()
+	defer p.settling.Unlock()
+	p.summary.Failed = append(p.summary.Failed, e)
+}
+
 func (p *passage) sum(e Event) {
+	p.settling.Lock()
+	defer p.settling.Unlock()
 	s := &p.summary
 	s.Windows += e.Windows
 	s.RowsRead += e.Rows
@@ -103,8 +114,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	defer cancel()
 	switch {
 	case err == nil:
-		p.failures = 0
-		p.summary.Spans++
+		p.succeed()
 		p.observe(Event{Step: StepSettled, Span: o.event.Span})
 		return nil
 	case errors.Is(err, sink.ErrLeaseLost):
@@ -115,16 +125,31 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	}
-	p.summary.Failed = append(p.summary.Failed, SpanError{Span: lease.Span(), Err: err})
+	p.fail(SpanError{Span: lease.Span(), Err: err})
 	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now}
 	if !fatal(err) {
 		failure.NextReadAt = p.now.Add(retryDelay(lease.Entries[0].Attempts))
 	}
 	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
-	if p.failures++; p.failures >= maxFailures || fatal(err) {
+	if p.failedAgain() >= maxFailures || fatal(err) {
 		return errors.Join(err, failed)
 	}
 	return failed
+}
+
+func (p *passage) succeed() {
+	p.settling.Lock()
+	defer p.settling.Unlock()
+	p.failures = 0
+	p.summary.Spans++
+}
+
+// failedAgain counts a span that failed, and is how many did in a row.
+func (p *passage) failedAgain() int {
+	p.settling.Lock()
+	defer p.settling.Unlock()
+	p.failures++
+	return p.failures
 }
 
 // fatal reports whether the next span would fail for the same reason, so that a pass need not try it.

@@ -162,7 +162,7 @@ func (v *verification) spanOf(entries []sink.Entry) int {
 		entries[n].Window.End.Sub(entries[0].Window.Start) <= v.Dataset.MaxSpan {
 		n++
 	}
-	return fitSpan(entries[:n], nil, v.Dataset.MaxRows, false).windows
+	return fitSpan(entries[:n], nil, v.Dataset.room(), false).windows
 }
 
 // lookAt compares the windows of a span. What differs at the first look is looked at again: a row may have been written

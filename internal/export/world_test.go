@@ -179,6 +179,7 @@ func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
 	return &export.Exporter{
 		Dataset: d, Source: client, Warehouse: to, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
 		Clock: w.clock.Now, Owner: fmt.Sprintf("replica %d", w.owners.Add(1)), LeaseTTL: time.Minute,
+		Lanes: export.NewLanes(1),
 	}
 }
 
@@ -219,7 +220,7 @@ func (w *world) dataset(since time.Time) export.Dataset {
 	return export.Dataset{
 		Name: "calls", Kind: sink.KindReport, ConfigHash: "hash", Mapper: mapper,
 		Query: source.Query{
-			Report: w.report.ID, Timezone: "Asia/Kolkata", SortID: w.report.TimeField, PageSize: 100, Key: []string{w.report.Key},
+			Report: w.report.ID, Timezone: "Asia/Kolkata", SortID: w.report.TimeField, PageSize: 100, Ahead: 4, Key: []string{w.report.Key},
 		},
 		Grid: grid, Since: since, Delay: 2 * time.Minute, Overlap: time.Minute,
 		Reread:  window.Reread{15 * time.Minute, time.Hour, 6 * time.Hour, day, 4 * day},

@@ -95,15 +95,17 @@ func (m *Mapper) Table() Table { return m.table }
 // first one is told.
 func (m *Mapper) Map(raw string) (Row, error) {
 	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
-	r.seen.makeRoom(len(m.slots))
-	if err := r.read(); err != nil {
+	if err := r.whole(); err != nil {
 		return Row{}, err
 	}
-	if len(r.unknown) > 0 {
-		slices.Sort(r.unknown)
-		return Row{}, &UnmappedError{IDs: slices.Compact(r.unknown)}
-	}
-	if err := r.checkKey(); err != nil {
+	return r.row, nil
+}
+
+// MapInto is Map for rows that are kept together: they lie in the memory of the chunk, and share none with raw.
+func (m *Mapper) MapInto(to *Chunk, raw string) (Row, error) {
+	r := rowReader{Mapper: m, chunk: to, in: cursor{text: raw}, row: Row{Values: to.row(len(m.columns))}}
+	if err := r.whole(); err != nil {
+		to.giveBack(len(m.columns))
 		return Row{}, err
 	}
 	return r.row, nil
@@ -187,11 +189,25 @@ func (r *rowReader) keyMember() bool {
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper
+	chunk   *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
 	in      cursor
 	row     Row
 	seen    placeSet     // by slot: the ids that were there
 	extra   *canonWriter // what becomes _extra; nil when there is nothing
 	unknown []string     // ids that are not allowed
+}
+
+// whole reads the row and looks whether it may be one.
+func (r *rowReader) whole() error {
+	r.seen.makeRoom(len(r.slots))
+	if err := r.read(); err != nil {
+		return err
+	}
+	if len(r.unknown) > 0 {
+		slices.Sort(r.unknown)
+		return &UnmappedError{IDs: slices.Compact(r.unknown)}
+	}
+	return r.checkKey()
 }
 
 func (r *rowReader) read() error {
@@ -250,6 +266,9 @@ func (r *rowReader) member() error {
 	converted, replaced, err := column.convert(value)
 	if err != nil {
 		return &RejectError{Field: column.Name, ID: id, Reason: column.show(value) + " " + err.Error()}
+	}
+	if r.chunk != nil {
+		converted.str = r.chunk.keep(converted.str)
 	}
 	r.row.Values[slot] = converted
 	r.row.Replaced += replaced

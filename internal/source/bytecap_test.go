@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"samespace-exporter/internal/window"
 )
 
 // A server whose replies are cut at a number of bytes, between rows: the later rows are longer.
@@ -18,7 +20,7 @@ func TestServerThatCapsPagesByBytes(t *testing.T) {
 		all = append(all, fmt.Sprintf(`{"k":"%06d","v":"%s"}`, i, strings.Repeat("x", n)))
 	}
 	for _, most := range []int{3200, 4000, 4600} {
-		r, err := readRows(t.Context(), Query{PageSize: 100, Key: []string{"k"}}, func(_ context.Context, skip, limit int) (Page, error) {
+		r, err := readAll(t.Context(), Query{PageSize: 100, Key: []string{"k"}}, func(_ context.Context, _ window.Window, skip, limit int) (Page, error) {
 			var p Page
 			size := 0
 			for i := skip; i < len(all) && len(p.Rows) < limit; i++ {

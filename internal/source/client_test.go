@@ -133,7 +133,7 @@ func TestRowsOverHTTP(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 			t.Error(err)
 		}
-		page, err := api.ask(r.Context(), sent.Variables.Skip, sent.Variables.Limit)
+		page, err := api.ask(r.Context(), window.Window{}, sent.Variables.Skip, sent.Variables.Limit)
 		if err != nil {
 			t.Error(err)
 		}
@@ -142,9 +142,9 @@ func TestRowsOverHTTP(t *testing.T) {
 		io.WriteString(zip, rowsReply(page.Rows...))
 		zip.Close()
 	})
-	got, err := c.Rows(t.Context(), Query{Report: "r1", PageSize: 12})
-	if err != nil || !slices.Equal(got.Rows, api.rows) {
-		t.Errorf("read %d rows, error %v", len(got.Rows), err)
+	got := &rowList{}
+	if _, err := c.Rows(t.Context(), Query{Report: "r1", PageSize: 12}, got); err != nil || !slices.Equal(got.rows, api.rows) {
+		t.Errorf("read %d rows, error %v", len(got.rows), err)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestCancelledCallReturnsItsCause(t *testing.T) {
 		cancel(cause)
 		stall(r)
 	})
-	if _, err := c.Rows(ctx, Query{PageSize: 10}); err != cause {
+	if _, err := c.Rows(ctx, Query{PageSize: 10}, &rowList{}); err != cause {
 		t.Errorf("error %v", err)
 	}
 	if _, err := c.Page(ctx, Query{}, 0, 10); err != cause {

@@ -2,78 +2,121 @@ package source
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
-	"strings"
+	"time"
+
+	"samespace-exporter/internal/window"
 )
+
+// Taker takes the rows of a reading as they come. All its methods are called from the goroutine of Rows.
+type Taker interface {
+	// Take takes rows of one page that fitted: JSON texts as the API sent them, each of which is one well-formed
+	// JSON value, but whose strings may hold invalid UTF-8 and whose objects the same name twice. They share the
+	// memory of their page. again says that the first one is a newer version of the last row taken, to be put in
+	// its place. An error ends the reading.
+	Take(rows []string, again bool) error
+	// Expect is how many more rows are expected to come; so many are asked for ahead. Zero: nobody knows.
+	Expect() int
+	// Nearer is an end, nearer than that of the query's range and behind all rows taken, up to which about so many
+	// more rows are expected. ok is false when there is none. It is asked for with Query.Nearer only.
+	Nearer(rows int) (end time.Time, ok bool)
+	// Back is an end among the rows of the last page. Those at or behind it, of which there are so many, are as if not
+	// taken; of the rows taken last at least one stays. ok is false when there is no such end, and nothing is changed.
+	// It is asked for with Query.Nearer only.
+	Back() (end time.Time, behind int, ok bool)
+}
 
 // Rows reads all rows of a query, page by page, until the server has shown that there are no more. How its
 // pages are cut is not documented, so nothing about it is believed:
 //
-//   - The next page begins where the rows received end, not where the limit would put it.
+//   - The next page begins where the rows received end, not where the limit would put it. A page that was asked
+//     for ahead, of a place that turns out to be another, is thrown away.
 //   - Pages overlap by one row. When the seam does not match, rows moved while they were read.
 //   - A page that repeats the one before (the server ignores skip) is never taken for rows.
 //   - A short page is the last one only once the server has filled a page in the same reading, when it has
 //     clearly less text than the longest page, and without Query.Prove: else it may be that the server caps its
 //     pages, by rows or by size. Then only a page without a new row is the last one.
 //
-// Errors: *TooManyRowsError, *TornError, *Error, or the cause of ctx. With an error the Reading holds the
-// counts but no rows.
-func (c *Client) Rows(ctx context.Context, q Query) (Reading, error) {
-	return readRows(ctx, q, func(ctx context.Context, skip, limit int) (Page, error) {
-		return c.Page(ctx, q, skip, limit)
+// Errors: *TooManyRowsError, *TornError, *Error, what the Taker returned, or the cause of ctx. With an error what
+// was taken is not the query's rows.
+func (c *Client) Rows(ctx context.Context, q Query, to Taker) (Reading, error) {
+	return readRows(ctx, q, to, func(ctx context.Context, within window.Window, skip, limit int) (Page, error) {
+		part := q
+		part.Range = within
+		return c.Page(ctx, part, skip, limit)
 	})
 }
 
-// askPage asks for limit rows from skip on. It blocks until a page, an error or the end of ctx.
-type askPage func(ctx context.Context, skip, limit int) (Page, error)
+// askPage asks for limit rows from skip on of what lies within. It blocks until a page, an error or the end of ctx.
+type askPage func(ctx context.Context, within window.Window, skip, limit int) (Page, error)
 
 // readRows is the story of a reading. See Client.Rows.
-func readRows(ctx context.Context, q Query, ask askPage) (Reading, error) {
+func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, error) {
 	if q.PageSize < 2 {
 		return Reading{}, fmt.Errorf("page size %d: must be at least 2, since pages overlap by a row", q.PageSize)
 	}
-	r := &reader{query: q, ask: ask}
-	for {
-		skip, overlaps := r.next()
-		rows, err := r.page(ctx, skip, q.PageSize)
-		if err != nil {
-			return r.counts(), err
-		}
-		if !r.reading.Torn && r.fits(rows, overlaps) {
-			r.take(rows, overlaps)
-		} else if !q.Unstable {
-			err := r.torn(ctx, rows, skip)
-			return r.counts(), err
-		} else if goOn := r.takeTorn(rows); !goOn {
-			return r.reading, nil
-		}
-		r.move(skip, rows, overlaps)
-		if many, err := r.tooMany(ctx); err != nil {
-			return r.counts(), err
-		} else if many {
-			return r.counts(), &TooManyRowsError{MaxRows: q.MaxRows}
-		}
-		if r.ended(len(rows), overlaps) {
-			return r.reading, nil
-		}
-	}
+	r := &reader{query: q, to: to, pages: newPages(ctx, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
+	defer r.pages.close()
+	err := r.read()
+	r.reading.Requests, r.reading.Bytes = r.pages.requests, r.pages.bytes
+	r.reading.Waited, r.reading.Took = r.pages.waited, r.pages.took
+	return r.reading, err
 }
 
 // reader is a reading on its way.
 type reader struct {
-	query   Query
-	ask     askPage
+	query   Query // its Range ends where the end was drawn last
+	to      Taker
+	pages   *pages
 	reading Reading
-	at      int      // the place behind the last row received: that of the row to come
-	before  []string // the rows of the page before
-	largest int      // rows of the largest page so far
-	longest int      // bytes of the longest page so far
-	row     int      // bytes of the longest row so far
-	length  int      // bytes of the last page
-	short   bool     // the last page was short, after a full one
-	stale   int      // pages in a row without a new row, once torn
+
+	at      int       // the place behind the last row received: that of the row to come
+	taken   int       // pages received
+	before  []string  // the rows of the page before
+	largest int       // rows of the largest page so far
+	longest int       // bytes of the longest page so far
+	row     int       // bytes of the longest row so far
+	length  int       // bytes of the last page
+	short   bool      // the last page was short, after a full one
+	end     time.Time // of the range that was asked for
+	drawn   int       // how often the end of the range was drawn
+	missed  int       // how often the page was full then
+
+	known map[string]bool // the rows taken; only of a reading that may be torn
+	stale int             // pages in a row without a new row, once torn
+}
+
+func (r *reader) read() error {
+	for {
+		r.askAhead()
+		skip, overlaps := r.next()
+		rows, err := r.page(skip)
+		if err != nil {
+			return err
+		}
+		if !r.reading.Torn && r.fits(rows, overlaps) {
+			err = r.take(rows, overlaps)
+		} else if !r.query.Unstable {
+			err = r.torn(rows, skip)
+		} else if goOn, failed := r.takeTorn(rows); !goOn || failed != nil {
+			return failed
+		}
+		if err != nil {
+			return err
+		}
+		r.move(skip, rows, overlaps)
+		if many, err := r.tooMany(); err != nil {
+			return err
+		} else if many {
+			return &TooManyRowsError{MaxRows: r.query.MaxRows}
+		}
+		if r.ended(len(rows), overlaps) {
+			return nil
+		}
+		r.drawEnd()
+	}
 }
 
 // next is where the next page begins. It overlaps with the one before by a row, unless the server was never
@@ -86,12 +129,31 @@ func (r *reader) next() (skip int, overlaps bool) {
 	return r.at - 1, true
 }
 
-func (r *reader) page(ctx context.Context, skip, limit int) ([]string, error) {
-	page, err := r.ask(ctx, skip, limit)
-	r.reading.Requests++
-	r.reading.Bytes += page.Bytes
-	r.reading.Waited += page.Waited
+func (r *reader) page(skip int) ([]string, error) {
+	page, err := r.pages.get(r.query.Range, skip, r.query.PageSize)
 	return page.Rows, err
+}
+
+// askAhead asks for the next pages before they are wanted: as many as are expected to hold rows, where they
+// begin if the server goes on to fill its pages.
+func (r *reader) askAhead() {
+	if r.reading.Torn || r.largest < r.query.PageSize && !(r.taken == 0 && r.query.Filled) {
+		return
+	}
+	skip, _ := r.next()
+	step := max(r.largest, r.query.PageSize) - 1
+	// Only so much of what is expected that a guess which is a little too high costs no request.
+	end := r.at + r.to.Expect()*9/10
+	if r.query.MaxRows > 0 {
+		end = min(end, r.query.MaxRows)
+	}
+	for n := 0; n < r.query.Ahead; n++ {
+		if n > 0 && (skip+step/2 > end || r.query.Nearer && r.nearlyFull(skip+1)) {
+			return
+		}
+		r.pages.ask(r.query.Range, skip, r.query.PageSize)
+		skip += step
+	}
 }
 
 // fits reports whether a page joins on to what was read: the last row before must be its first one where
@@ -121,66 +183,56 @@ func (r *reader) seam(rows []string) int {
 	if len(rows) > 0 && rows[0] == last {
 		return 0
 	}
-	last = r.identity(last)
-	return slices.IndexFunc(rows, func(row string) bool { return r.identity(row) == last })
+	key := identity(last, r.query.Key)
+	return slices.IndexFunc(rows, func(row string) bool { return identity(row, r.query.Key) == key })
 }
 
-// identity tells one row from another: the values of its key as they are written, or the whole row where it
-// has no complete key.
-func (r *reader) identity(row string) string {
-	var values map[string]json.RawMessage
-	if len(r.query.Key) == 0 || json.Unmarshal([]byte(row), &values) != nil {
-		return row
-	}
-	var key strings.Builder
-	for _, id := range r.query.Key {
-		value := string(values[id])
-		if value == "" || value == "null" {
-			return row
-		}
-		key.WriteByte(0) // is in no JSON text, so that neither two keys nor a key and a row run together
-		key.WriteString(value)
-	}
-	return key.String()
-}
-
-// take adds a page that fits. Of the row at the seam the newer version stays.
-func (r *reader) take(rows []string, overlaps bool) {
+// take hands on a page that fits, without the row at the seam; or with it, if that is a newer version.
+func (r *reader) take(rows []string, overlaps bool) error {
+	again := false
 	if overlaps {
-		r.reading.Rows = r.reading.Rows[:len(r.reading.Rows)-1]
+		if again = rows[0] != r.before[len(r.before)-1]; !again {
+			rows = rows[1:]
+		}
 	}
-	r.append(rows)
+	return r.handOn(rows, again)
 }
 
-// append adds rows of one page.
-func (r *reader) append(rows []string) {
-	if len(rows) > 0 {
-		r.reading.Pages = append(r.reading.Pages, len(r.reading.Rows))
-		r.reading.Rows = append(r.reading.Rows, rows...)
+func (r *reader) handOn(rows []string, again bool) error {
+	if len(rows) == 0 {
+		return nil
 	}
+	if r.query.Unstable {
+		if r.known == nil {
+			r.known = make(map[string]bool)
+		}
+		for _, row := range rows {
+			r.known[row] = true
+		}
+	}
+	r.reading.Rows += len(rows)
+	if again {
+		r.reading.Rows--
+	}
+	return r.to.Take(rows, again)
 }
 
-// takeTorn adds the rows of a page that does not fit, or comes after such a page, as far as they are new, and
+// takeTorn hands on the rows of a page that does not fit, or comes after such a page, as far as they are new, and
 // marks the reading. goOn is false when one page after another brings nothing new: the server ignores skip.
-func (r *reader) takeTorn(rows []string) (goOn bool) {
+func (r *reader) takeTorn(rows []string) (goOn bool, err error) {
 	r.reading.Torn = true
-	known := make(map[string]bool, len(r.reading.Rows))
-	for _, row := range r.reading.Rows {
-		known[row] = true
-	}
-	fresh := slices.DeleteFunc(slices.Clone(rows), func(row string) bool { return known[row] })
+	fresh := slices.DeleteFunc(slices.Clone(rows), func(row string) bool { return r.known[row] })
 	if r.stale++; len(fresh) > 0 {
 		r.stale = 0
 	}
-	r.append(fresh)
-	return r.stale < 2
+	return r.stale < 2, r.handOn(fresh, false)
 }
 
 // torn says why a page does not fit. A page that repeats the one before can be chance, when rows came in
 // before it: it takes another one, of another skip, to say that the server ignores skip.
-func (r *reader) torn(ctx context.Context, rows []string, skip int) error {
+func (r *reader) torn(rows []string, skip int) error {
 	if r.repeats(rows) {
-		again, err := r.page(ctx, skip+1, r.query.PageSize)
+		again, err := r.page(skip + 1)
 		if err != nil {
 			return err
 		}
@@ -188,7 +240,7 @@ func (r *reader) torn(ctx context.Context, rows []string, skip int) error {
 			return &TornError{Skip: skip, Page: r.largest, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
 		}
 	}
-	return &TornError{Skip: skip, Page: r.largest, Reason: "a row before it appeared or vanished while the pages were read"}
+	return &TornError{Skip: skip, Page: r.largest, Nearer: r.drawn > 0, Reason: "a row before it appeared or vanished while the pages were read"}
 }
 
 // move advances by the rows received, whatever was asked for.
@@ -200,8 +252,10 @@ func (r *reader) move(skip int, rows []string, overlaps bool) {
 	}
 	r.short = r.largest >= r.query.PageSize && len(rows) < r.query.PageSize
 	r.at = skip + len(rows)
+	r.taken++
 	r.before = rows
 	r.largest = max(r.largest, len(rows))
+	r.reading.LargestPage = r.largest
 	r.length = 0
 	for _, row := range rows {
 		r.length += len(row)
@@ -212,20 +266,20 @@ func (r *reader) move(skip int, rows []string, overlaps bool) {
 
 // tooMany reports whether the query has more rows than MaxRows. After a full first page of an uncertain query
 // it asks for the row behind MaxRows.
-func (r *reader) tooMany(ctx context.Context) (bool, error) {
+func (r *reader) tooMany() (bool, error) {
 	most := r.query.MaxRows
 	if most == 0 {
 		return false, nil
 	}
-	if max(r.at, len(r.reading.Rows)) > most {
+	if max(r.at, r.reading.Rows) > most {
 		return true, nil
 	}
-	if !r.query.Uncertain || r.reading.Requests > 1 || r.largest < r.query.PageSize {
+	if !r.query.Uncertain || r.taken > 1 || r.largest < r.query.PageSize {
 		return false, nil
 	}
-	probe, err := r.page(ctx, most, 1)
+	probe, err := r.pages.get(r.query.Range, most, 1)
 	// The very first row is no row behind the others: this server ignores skip, as the next page will show.
-	return len(probe) > 0 && probe[0] != r.reading.Rows[0], err
+	return len(probe.Rows) > 0 && probe.Rows[0] != r.before[0], err
 }
 
 // ended reports whether nothing can follow a page of so many rows. A short page says so when it has clearly
@@ -237,9 +291,66 @@ func (r *reader) ended(received int, overlaps bool) bool {
 	return r.short && !r.query.Prove && r.length < r.longest-r.longest/10-r.row
 }
 
-// counts is the reading without its rows.
-func (r *reader) counts() Reading {
-	counts := r.reading
-	counts.Rows, counts.Pages = nil, nil
-	return counts
+const (
+	// lastPage is which part of a page is meant to be read up to an end that was drawn: so few rows that the page is
+	// clearly short, though the guess is not exact.
+	lastPage = 0.86
+	// fewer is by how much less is meant after two guesses that were bad, since the pace of the rows changes.
+	fewer = 3
+	// guesses is how many pages must fit below MaxRows when the end is drawn for the first time.
+	guesses = 4
+)
+
+// drawEnd draws the end of the range nearer once MaxRows is near, so that the next page is the last one, and nearly
+// full. Where that page does not prove the end, since it is full or nearly so, the end is drawn anew, nearer or not:
+// the next page shall bring rows, too. Where no other page fits below MaxRows, the end is drawn back among the rows
+// of the last page: then the next page brings but the last row before the end once more.
+//
+// The pages before it are those of another range. If the server's order is one, whatever the range, then of two
+// ranges with one start the rows of the shorter one come in the same order in both, in the longer one with others
+// among them. So the seam matches only if none of these others lies before it: then all pages are as those of the
+// one range would be. And its last page proves its end as any other does. So no row is missing, whatever the rows
+// are ordered by.
+func (r *reader) drawEnd() {
+	switch {
+	case !r.query.Nearer, r.reading.Torn, r.query.MaxRows == 0, r.largest < r.query.PageSize, !r.nearlyFull(r.at):
+		return
+	case r.short && (r.query.Prove || r.drawn == 0): // what is behind it shall show
+		return
+	case r.at+r.query.PageSize-1 > r.query.MaxRows:
+		if !r.short {
+			r.drawBack()
+		}
+		return
+	case r.drawn == 0 && r.at+r.to.Expect() < r.query.MaxRows:
+		return
+	}
+	if r.drawn > 0 && !r.short {
+		r.missed++
+	}
+	want := lastPage * float64(r.query.PageSize) / math.Pow(fewer, float64(max(0, r.missed-1)))
+	if end, ok := r.to.Nearer(int(want)); ok && !end.After(r.end) {
+		r.draw(end)
+	}
+}
+
+func (r *reader) drawBack() {
+	end, behind, ok := r.to.Back()
+	if !ok || behind >= len(r.before) {
+		return
+	}
+	r.at, r.reading.Rows = r.at-behind, r.reading.Rows-behind
+	r.before = r.before[:len(r.before)-behind]
+	r.draw(end)
+}
+
+func (r *reader) draw(end time.Time) {
+	r.query.Range.End, r.reading.End = end, end
+	r.drawn++
+	r.short = false // of this range nothing is known yet
+}
+
+// nearlyFull reports whether so many rows are too many to go on with the same range.
+func (r *reader) nearlyFull(rows int) bool {
+	return rows+guesses*(r.query.PageSize-1) > r.query.MaxRows
 }

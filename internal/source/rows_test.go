@@ -5,13 +5,51 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"samespace-exporter/internal/window"
 )
+
+// rowList takes rows and keeps them.
+type rowList struct{ rows []string }
+
+func (l *rowList) Take(rows []string, again bool) error {
+	if again {
+		l.rows = l.rows[:len(l.rows)-1]
+	}
+	l.rows = append(l.rows, rows...)
+	return nil
+}
+
+func (l *rowList) Expect() int                          { return 0 }
+func (l *rowList) Nearer(int) (at time.Time, ok bool)   { return }
+func (l *rowList) Back() (at time.Time, n int, ok bool) { return }
+
+// readWhole is a Reading and its rows; none with an error.
+type readWhole struct {
+	Reading
+	Rows []string
+}
+
+func readAll(ctx context.Context, q Query, ask askPage) (readWhole, error) {
+	list := &rowList{}
+	reading, err := readRows(ctx, q, list, ask)
+	if err != nil {
+		return readWhole{Reading: reading}, err
+	}
+	if reading.Rows != len(list.rows) {
+		return readWhole{}, fmt.Errorf("%d rows were handed on, the reading says %d", len(list.rows), reading.Rows)
+	}
+	return readWhole{reading, list.rows}, nil
+}
 
 // table is an API in memory: rows, and how it cuts them into pages.
 type table struct {
+	mu       sync.Mutex
 	rows     []string
 	most     int  // rows in a page; 0: as many as asked for
 	least    int  // rows in a page whatever is asked for, if there are so many
@@ -22,7 +60,9 @@ type table struct {
 	farthest int // skip
 }
 
-func (t *table) ask(_ context.Context, skip, limit int) (Page, error) {
+func (t *table) ask(_ context.Context, _ window.Window, skip, limit int) (Page, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.requests++
 	if t.move != nil {
 		t.move(t, t.requests)
@@ -81,7 +121,7 @@ func TestRowsStillTableIsReadWhole(t *testing.T) {
 		if rapid.Bool().Draw(t, "keyed") {
 			q.Key = []string{"id"}
 		}
-		got, err := readRows(t.Context(), q, api.ask)
+		got, err := readAll(t.Context(), q, api.ask)
 
 		if q.MaxRows > 0 && api.farthest > q.MaxRows+q.PageSize {
 			t.Fatalf("skip %d goes beyond max_rows %d", api.farthest, q.MaxRows)
@@ -117,7 +157,7 @@ func TestRowsOneMovementIsSeenOrDoesNotMatter(t *testing.T) {
 			move = remove(place, 1)
 		}
 		api.move = at(rapid.IntRange(1, 30).Draw(t, "request"), move)
-		got, err := readRows(t.Context(), q, api.ask)
+		got, err := readAll(t.Context(), q, api.ask)
 
 		var torn *TornError
 		switch {
@@ -148,7 +188,7 @@ func TestRowsUnstableEndsAndInventsNothing(t *testing.T) {
 			}
 		}
 		q := Query{PageSize: rapid.IntRange(2, 9).Draw(t, "pageSize"), Unstable: true}
-		got, err := readRows(t.Context(), q, api.ask)
+		got, err := readAll(t.Context(), q, api.ask)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,70 +208,70 @@ func TestRows(t *testing.T) {
 	changed := func(t *table) { t.rows = slices.Clone(t.rows); t.rows[3] = callRow(3, "out") }
 	tests := []struct {
 		name     string
-		api      table
+		api      *table
 		query    Query
 		want     []string // nil: an error
 		torn     bool     // TornError, or Reading.Torn
 		ignores  bool     // TornError.IgnoresSkip
 		requests int
 	}{
-		{"empty span", table{}, Query{PageSize: 4}, []string{}, false, false, 1},
-		{"one row needs an empty page behind it", table{rows: calls[:1]}, Query{PageSize: 4}, calls[:1], false, false, 2},
-		{"short first page proves nothing", table{rows: calls[:3]}, Query{PageSize: 4}, calls[:3], false, false, 2},
-		{"short page after a full one is the last", table{rows: calls[:5]}, Query{PageSize: 4}, calls[:5], false, false, 2},
-		{"short page with as much text as a full one", table{rows: calls[:6]}, Query{PageSize: 4}, calls[:6], false, false, 3},
-		{"short page is not trusted", table{rows: calls[:5]}, Query{PageSize: 4, Prove: true}, calls[:5], false, false, 3},
-		{"server caps pages at 3", table{rows: calls, most: 3}, Query{PageSize: 8}, calls, false, false, 6},
-		{"server caps pages at 1", table{rows: calls[:3], most: 1}, Query{PageSize: 8}, calls[:3], false, false, 4},
-		{"server ignores the limit", table{rows: calls, least: 7}, Query{PageSize: 4}, calls, false, false, 3},
-		{"server ignores skip", table{rows: calls, sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
-		{"server ignores skip, short page", table{rows: calls, sameSkip: true}, Query{PageSize: 40}, nil, true, true, 3},
-		{"server ignores skip, one row", table{rows: calls[:1], sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
-		{"server ignores skip, uncertain", table{rows: calls, sameSkip: true}, Query{PageSize: 4, MaxRows: 5, Uncertain: true}, nil, true, true, 4},
-		{"server ignores skip, rows alike", table{rows: slices.Repeat(calls[:1], 9), sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
-		{"server ignores skip, unstable", table{rows: calls, sameSkip: true}, Query{PageSize: 4, Unstable: true}, calls[:4], true, false, 3},
-		{"rows alike without a key", table{rows: slices.Repeat(calls[:1], 3)}, Query{PageSize: 4}, slices.Repeat(calls[:1], 3), false, false, 2},
+		{"empty span", &table{}, Query{PageSize: 4}, []string{}, false, false, 1},
+		{"one row needs an empty page behind it", &table{rows: calls[:1]}, Query{PageSize: 4}, calls[:1], false, false, 2},
+		{"short first page proves nothing", &table{rows: calls[:3]}, Query{PageSize: 4}, calls[:3], false, false, 2},
+		{"short page after a full one is the last", &table{rows: calls[:5]}, Query{PageSize: 4}, calls[:5], false, false, 2},
+		{"short page with as much text as a full one", &table{rows: calls[:6]}, Query{PageSize: 4}, calls[:6], false, false, 3},
+		{"short page is not trusted", &table{rows: calls[:5]}, Query{PageSize: 4, Prove: true}, calls[:5], false, false, 3},
+		{"server caps pages at 3", &table{rows: calls, most: 3}, Query{PageSize: 8}, calls, false, false, 6},
+		{"server caps pages at 1", &table{rows: calls[:3], most: 1}, Query{PageSize: 8}, calls[:3], false, false, 4},
+		{"server ignores the limit", &table{rows: calls, least: 7}, Query{PageSize: 4}, calls, false, false, 3},
+		{"server ignores skip", &table{rows: calls, sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
+		{"server ignores skip, short page", &table{rows: calls, sameSkip: true}, Query{PageSize: 40}, nil, true, true, 3},
+		{"server ignores skip, one row", &table{rows: calls[:1], sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
+		{"server ignores skip, uncertain", &table{rows: calls, sameSkip: true}, Query{PageSize: 4, MaxRows: 5, Uncertain: true}, nil, true, true, 4},
+		{"server ignores skip, rows alike", &table{rows: slices.Repeat(calls[:1], 9), sameSkip: true}, Query{PageSize: 4}, nil, true, true, 3},
+		{"server ignores skip, unstable", &table{rows: calls, sameSkip: true}, Query{PageSize: 4, Unstable: true}, calls[:4], true, false, 3},
+		{"rows alike without a key", &table{rows: slices.Repeat(calls[:1], 3)}, Query{PageSize: 4}, slices.Repeat(calls[:1], 3), false, false, 2},
 		{
 			"a row that came in front of one row is no ignored skip",
-			table{rows: calls[:1], move: at(2, insert(0, "9"))}, Query{PageSize: 4}, nil, true, false, 3,
+			&table{rows: calls[:1], move: at(2, insert(0, "9"))}, Query{PageSize: 4}, nil, true, false, 3,
 		},
 		{
 			"a row that came in front of two rows is no ignored skip",
-			table{rows: calls[:2], move: at(2, insert(0, "9"))}, Query{PageSize: 4}, nil, true, false, 3,
+			&table{rows: calls[:2], move: at(2, insert(0, "9"))}, Query{PageSize: 4}, nil, true, false, 3,
 		},
 		{
 			"two rows that came in front of one row",
-			table{rows: calls[:1], move: at(2, func(t *table) { insert(0, "8")(t); insert(0, "9")(t) })}, Query{PageSize: 4}, nil, true, false, 2,
+			&table{rows: calls[:1], move: at(2, func(t *table) { insert(0, "8")(t); insert(0, "9")(t) })}, Query{PageSize: 4}, nil, true, false, 2,
 		},
-		{"all rows vanish", table{rows: calls, move: at(2, remove(0, 10))}, Query{PageSize: 4}, nil, true, false, 2},
-		{"many rows vanish", table{rows: calls, move: at(2, remove(0, 3))}, Query{PageSize: 4}, nil, true, false, 2},
+		{"all rows vanish", &table{rows: calls, move: at(2, remove(0, 10))}, Query{PageSize: 4}, nil, true, false, 2},
+		{"many rows vanish", &table{rows: calls, move: at(2, remove(0, 3))}, Query{PageSize: 4}, nil, true, false, 2},
 		{
 			"changed row at the seam, told by key, newer version stays",
-			table{rows: calls[:6], move: at(2, changed)}, Query{PageSize: 4, Key: keyed},
+			&table{rows: calls[:6], move: at(2, changed)}, Query{PageSize: 4, Key: keyed},
 			slices.Concat(calls[:3], []string{callRow(3, "out")}, calls[4:6]), false, false, 3,
 		},
-		{"changed row at the seam without a key", table{rows: calls, move: at(2, changed)}, Query{PageSize: 4}, nil, true, false, 2},
+		{"changed row at the seam without a key", &table{rows: calls, move: at(2, changed)}, Query{PageSize: 4}, nil, true, false, 2},
 		{
 			"rows without a key value are told by content",
-			table{rows: []string{`{"id":null,"n":1}`, `{"id":null,"n":2}`, `{"id":null,"n":3}`}, move: at(2, remove(0, 1))},
+			&table{rows: []string{`{"id":null,"n":1}`, `{"id":null,"n":2}`, `{"id":null,"n":3}`}, move: at(2, remove(0, 1))},
 			Query{PageSize: 2, Key: keyed}, nil, true, false, 2,
 		},
 		{
 			"unstable: a row comes in front, none is lost or doubled",
-			table{rows: calls, move: at(2, insert(0, "9"))}, Query{PageSize: 4, Unstable: true}, calls, true, false, 4,
+			&table{rows: calls, move: at(2, insert(0, "9"))}, Query{PageSize: 4, Unstable: true}, calls, true, false, 4,
 		},
 		{
 			"unstable: all rows vanish",
-			table{rows: calls, move: at(2, remove(0, 10))}, Query{PageSize: 4, Unstable: true}, calls[:4], true, false, 2,
+			&table{rows: calls, move: at(2, remove(0, 10))}, Query{PageSize: 4, Unstable: true}, calls[:4], true, false, 2,
 		},
 		{
 			"unstable: the torn page comes short of the one before it",
-			table{rows: calls, move: at(3, remove(0, 2))}, Query{PageSize: 4, Unstable: true}, slices.Concat(calls[:7], calls[8:]), true, false, 3,
+			&table{rows: calls, move: at(3, remove(0, 2))}, Query{PageSize: 4, Unstable: true}, slices.Concat(calls[:7], calls[8:]), true, false, 3,
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := readRows(t.Context(), test.query, test.api.ask)
+			got, err := readAll(t.Context(), test.query, test.api.ask)
 			var torn *TornError
 			if errors.As(err, &torn) != (test.want == nil) || err != nil && torn == nil {
 				t.Fatalf("read %q, error %v", got.Rows, err)
@@ -254,7 +294,7 @@ func TestRows(t *testing.T) {
 
 func TestRowsUncertainCostsTwoRequests(t *testing.T) {
 	api := &table{rows: callRows(1000)}
-	_, err := readRows(t.Context(), Query{PageSize: 10, MaxRows: 200, Uncertain: true}, api.ask)
+	_, err := readAll(t.Context(), Query{PageSize: 10, MaxRows: 200, Uncertain: true}, api.ask)
 	var many *TooManyRowsError
 	if !errors.As(err, &many) || api.requests != 2 || api.farthest != 200 {
 		t.Errorf("error %v after %d requests, up to row %d", err, api.requests, api.farthest)
@@ -265,18 +305,18 @@ func TestRowsPassesErrorsOn(t *testing.T) {
 	broken := &Error{Class: Transient, Err: errors.New("reset")}
 	for failing := 1; failing <= 3; failing++ {
 		api := &table{rows: callRows(10)}
-		ask := func(ctx context.Context, skip, limit int) (Page, error) {
+		ask := func(ctx context.Context, within window.Window, skip, limit int) (Page, error) {
 			if api.requests+1 == failing {
 				return Page{Waited: 1}, broken
 			}
-			return api.ask(ctx, skip, limit)
+			return api.ask(ctx, within, skip, limit)
 		}
-		got, err := readRows(t.Context(), Query{PageSize: 4, MaxRows: 20, Uncertain: true}, ask)
+		got, err := readAll(t.Context(), Query{PageSize: 4, MaxRows: 20, Uncertain: true}, ask)
 		if err != broken || got.Rows != nil || got.Requests != failing || int(got.Waited) != failing {
 			t.Errorf("request %d fails: %+v, error %v", failing, got, err)
 		}
 	}
-	if _, err := readRows(t.Context(), Query{PageSize: 1}, nil); err == nil {
+	if _, err := readAll(t.Context(), Query{PageSize: 1}, nil); err == nil {
 		t.Error("a page size of 1 was taken")
 	}
 }

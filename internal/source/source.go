@@ -34,6 +34,15 @@ type Query struct {
 	// Prove takes no short page for the last one, even after a full one: it asks on until a page brings nothing
 	// new, at the cost of a request. For a server that is not trusted yet to fill its pages.
 	Prove bool
+	// Ahead is how many pages are asked for at once, where it is known where they begin and that they hold rows;
+	// less than 2: each is asked for when the one before is there.
+	Ahead int
+	// Filled says that the server was seen to fill pages of this size, so that pages may be asked for ahead of the
+	// first one.
+	Filled bool
+	// Nearer lets the end of the range be drawn nearer when it holds more than MaxRows rows: see Taker.Nearer and
+	// Reading.End. It takes rows that are asked for in order of the time that the range is about, from its start on.
+	Nearer bool
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
 }
@@ -47,17 +56,19 @@ type Filter struct {
 	Value     any    // for MEASURE
 }
 
-// Reading is all rows of a query, in the order in which they came.
+// Reading is what is to be said of the rows of a query, beside the rows.
 type Reading struct {
-	// Rows are the JSON texts of the rows, as the API sent them: each is one well-formed JSON value, but its
-	// strings may hold invalid UTF-8 and its objects the same name twice.
-	Rows []string
-	// Pages says where in Rows each page that brought rows begins: a page is what the API said at one instant.
-	Pages    []int
-	Requests int   // pages asked for, retries not counted
-	Bytes    int64 // of the bodies
+	Rows int // that were taken
+	// End is up to where all rows were read: the end of the query's range, or a nearer one with Query.Nearer.
+	End         time.Time
+	LargestPage int   // rows of the largest page
+	Requests    int   // pages asked for, retries not counted
+	Bytes       int64 // of the bodies
 	// Waited is the time spent waiting for the rate limit and for a place among the requests in flight.
 	Waited time.Duration
+	// Took is the time from sending the requests to the last bytes of their replies, summed up: several may have
+	// been under way at once.
+	Took time.Duration
 	// Short says that a short page was not the last one, though the server had filled one before: its short
 	// pages prove nothing. It is seen where the reading asks on behind a short page: see Query.Prove, Client.Rows.
 	Short bool
@@ -70,7 +81,7 @@ type Reading struct {
 
 // Page is one response of the API.
 type Page struct {
-	Rows     []string      // as Reading.Rows; substrings of one text, so keeping one keeps the page in memory
+	Rows     []string      // as for Taker.Take: substrings of one text, so keeping one keeps the page in memory
 	Bytes    int64         // of the body, decompressed
 	Attempts int           // requests sent for it, retries included
 	Waited   time.Duration // as Reading.Waited, over all attempts

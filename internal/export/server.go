@@ -1,0 +1,77 @@
+package export
+
+import (
+	"math"
+	"sync"
+
+	"samespace-exporter/internal/source"
+)
+
+const (
+	// trusted is how many readings of several pages must have proved their end before a short page is taken
+	// for the last one.
+	trusted = 3
+	// maxNearerTears is how many pages in a row may not fit behind an end that was drawn nearer, before that is
+	// given up: such a server orders its rows in some way that depends on the range.
+	maxNearerTears = 3
+)
+
+// server is what was seen of how the server answers this dataset's queries, as long as the process lives. It may be
+// used by several goroutines.
+type server struct {
+	mu sync.Mutex
+	// largestPage is the most rows that it sent in a page.
+	largestPage int
+	// proofs counts the readings that proved their end beyond a short last page; see trusted.
+	proofs int
+	// nearerTears counts the pages in a row that did not fit behind an end that was drawn nearer.
+	nearerTears int
+	// mapped is set once a row fitted the mapping.
+	mapped bool
+}
+
+// ask fills in what a query says of the server.
+func (s *server) ask(q *source.Query) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.Prove = s.proofs < trusted
+	q.Filled = s.largestPage >= q.PageSize
+	q.Nearer = q.Nearer && s.nearerTears < maxNearerTears
+	if s.proofs < 0 { // its pages are not full: where the next ones begin cannot be told
+		q.Ahead = 0
+	}
+}
+
+// learn keeps how large a page the server sends, and whether its short pages are the last ones. A server that was
+// seen to send more behind one is not trusted again as long as the process lives.
+func (s *server) learn(reading source.Reading, nearer, torn bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.largestPage = max(s.largestPage, reading.LargestPage)
+	switch {
+	case reading.Short:
+		s.proofs = math.MinInt
+	case reading.Proved:
+		s.proofs++
+	}
+	switch {
+	case nearer && torn:
+		s.nearerTears++
+	case nearer && s.nearerTears < maxNearerTears:
+		s.nearerTears = 0
+	}
+}
+
+func (s *server) page() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.largestPage
+}
+
+// fits notes that a row fitted the mapping, or reports whether one ever did.
+func (s *server) fits(now bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mapped = s.mapped || now
+	return s.mapped
+}
