@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -91,14 +90,16 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	}
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
 	e.server.ask(&q)
-	q.Prove = q.Prove || w.prove
-	t := newTaking(e, w)
+	if w.prove { // each page is asked for when the one before is there: one sight of a row is enough
+		q.Prove, q.Ahead = true, 0
+	}
+	t := newTaking(e, w, q.Range)
 	reading, err := e.Source.Rows(ctx, q, t)
 	if err == nil {
 		err = t.order.err()
 	}
 	drawn := !reading.End.IsZero() && reading.End.Before(w.stretch.End)
-	e.server.learn(reading, drawn, moved(err))
+	e.server.learn(reading, drawn, moved(err), t.strays)
 	var disorder *disorderError
 	if err != nil && !errors.As(err, &disorder) {
 		return part{}, err
@@ -127,6 +128,7 @@ func moved(err error) bool {
 type taking struct {
 	*Exporter
 	wanted   wanted
+	asked    window.Window
 	table    schema.Table
 	order    *order
 	chunk    schema.Chunk
@@ -139,14 +141,16 @@ type taking struct {
 	before taken // what there was before the last row
 	pace   pace
 	times  []time.Time // of the rows of the last page; zero: not known
+	odd    int         // rejects before the last page
+	strays bool        // a row had no time, or one outside of what was asked for
 }
 
 // taken is how much was taken.
 type taken struct{ rows, rejects, replaced int }
 
-func newTaking(e *Exporter, w wanted) *taking {
+func newTaking(e *Exporter, w wanted, asked window.Window) *taking {
 	table := e.Dataset.Mapper.Table()
-	return &taking{Exporter: e, wanted: w, table: table, order: newOrder(e.Dataset)}
+	return &taking{Exporter: e, wanted: w, asked: asked, table: table, order: newOrder(e.Dataset)}
 }
 
 // Take maps the rows of a page.
@@ -161,7 +165,7 @@ func (t *taking) Take(rows []string, again bool) error {
 	}
 	t.makeRoom(len(rows))
 	t.order.turn()
-	t.times = t.times[:0]
+	t.times, t.odd = t.times[:0], len(t.rejects)
 	for _, raw := range rows {
 		if err := t.takeRow(raw); err != nil {
 			return err
@@ -190,11 +194,10 @@ func (t *taking) takeRow(raw string) error {
 		t.order.see(row)
 		t.replaced += row.Replaced
 		t.rows = append(t.rows, sink.Row{Row: row})
-		at, _ := t.timeOf(t.table, row)
-		t.times = append(t.times, at)
+		t.note(t.timeOf(t.table, row))
 	case errors.As(err, &reject) && (!t.Dataset.FailOnBadRow || t.wanted.rejects):
 		t.order.skip()
-		t.times = append(t.times, time.Time{})
+		t.note(t.rejectedTime(raw))
 		if t.rejected == nil {
 			t.rejected = reject
 		}
@@ -203,6 +206,21 @@ func (t *taking) takeRow(raw string) error {
 		return fmt.Errorf("map row: %w", err)
 	}
 	return nil
+}
+
+// note notes when a row is.
+func (t *taking) note(at time.Time, ok bool) {
+	t.times = append(t.times, at)
+	t.strays = t.strays || !ok || at.Before(t.asked.Start) || at.After(t.asked.End)
+}
+
+// rejectedTime is when a row is that does not fit as a whole.
+func (t *taking) rejectedTime(raw string) (time.Time, bool) {
+	v, ok := t.Dataset.Mapper.TimeOf(raw)
+	if !ok {
+		return time.Time{}, false
+	}
+	return t.instant(t.table.Columns[t.table.ColumnIndex(t.table.TimeField)].Type, v), true
 }
 
 // putBack takes back the last row: a newer version of it came.
@@ -232,7 +250,7 @@ func (t *taking) Expect() int {
 // since nobody knows what a server makes of seconds.
 func (t *taking) Nearer(rows int) (time.Time, bool) {
 	last := t.pace.last
-	if last.IsZero() || t.order.reason != "" || !last.After(t.wanted.stretch.Start) {
+	if last.IsZero() || t.strays || t.order.reason != "" || !last.After(t.wanted.stretch.Start) {
 		return time.Time{}, false
 	}
 	end, ok := t.foreseen(rows)
@@ -276,7 +294,7 @@ func (t *taking) foreseen(rows int) (time.Time, bool) {
 
 // Back gives back the rows behind the last whole minute of the last page, or behind the last whole second.
 func (t *taking) Back() (end time.Time, behind int, ok bool) {
-	if t.order.reason != "" || len(t.times) == 0 || slices.ContainsFunc(t.times, time.Time.IsZero) {
+	if t.strays || t.order.reason != "" || len(t.times) == 0 || len(t.rejects) > t.odd {
 		return time.Time{}, 0, false
 	}
 	first, last := t.times[0], t.times[len(t.times)-1]

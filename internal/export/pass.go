@@ -157,7 +157,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			c.fit = fitSpan(candidates, near, p.Dataset.room(), p.Order == sink.NewestFirst)
+			c.fit = fitSpan(candidates, near, p.room(), p.Order == sink.NewestFirst)
 			return c.fit.windows
 		},
 	})
@@ -174,6 +174,15 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	c.lease = lease
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
 	return c, true, nil
+}
+
+// room is how much a span may hold, by what was seen of the server.
+func (p *passage) room() room {
+	r := p.Dataset.room()
+	if !p.server.draws() {
+		r.parts = 1
+	}
+	return r
 }
 
 // readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.

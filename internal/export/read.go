@@ -129,7 +129,7 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 
 // wanted is a stretch as it is to be read: no more rows than a transaction may hold.
 func (s *span) wanted(stretch window.Window) wanted {
-	nearer := s.Dataset.inOrderOfTime()
+	nearer := s.Dataset.inOrderOfTime() && s.server.draws()
 	w := wanted{
 		stretch: stretch, lead: s.lead(stretch), maxRows: s.Dataset.MaxRows, nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,

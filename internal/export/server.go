@@ -26,6 +26,9 @@ type server struct {
 	proofs int
 	// nearerTears counts the pages in a row that did not fit behind an end that was drawn nearer.
 	nearerTears int
+	// strays is set once a row had no time, or one outside of what was asked for: then the API's ranges are about
+	// something else, and an end is not drawn by the rows' time.
+	strays bool
 	// mapped is set once a row fitted the mapping.
 	mapped bool
 }
@@ -36,7 +39,7 @@ func (s *server) ask(q *source.Query) {
 	defer s.mu.Unlock()
 	q.Prove = s.proofs < trusted
 	q.Filled = s.largestPage >= q.PageSize
-	q.Nearer = q.Nearer && s.nearerTears < maxNearerTears
+	q.Nearer = q.Nearer && s.drawsLocked()
 	if s.proofs < 0 { // its pages are not full: where the next ones begin cannot be told
 		q.Ahead = 0
 	}
@@ -44,9 +47,10 @@ func (s *server) ask(q *source.Query) {
 
 // learn keeps how large a page the server sends, and whether its short pages are the last ones. A server that was
 // seen to send more behind one is not trusted again as long as the process lives.
-func (s *server) learn(reading source.Reading, nearer, torn bool) {
+func (s *server) learn(reading source.Reading, nearer, torn, strays bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.strays = s.strays || strays
 	s.largestPage = max(s.largestPage, reading.LargestPage)
 	switch {
 	case reading.Short:
@@ -61,6 +65,15 @@ func (s *server) learn(reading source.Reading, nearer, torn bool) {
 		s.nearerTears = 0
 	}
 }
+
+// draws reports whether the end of a range may be drawn by the rows' time.
+func (s *server) draws() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drawsLocked()
+}
+
+func (s *server) drawsLocked() bool { return !s.strays && s.nearerTears < maxNearerTears }
 
 func (s *server) page() int {
 	s.mu.Lock()
