@@ -51,9 +51,10 @@ func TestSoak(t *testing.T) {
 					sizes = append(sizes, s.size(k.own, k.clients))
 				}
 			}
-			s.end()
+			s.recover()
 			s.mustLevelOff(sizes)
 			s.mustEqualTruth(k.table)
+			s.end()
 			last := sizes[len(sizes)-1]
 			if windows := days * 4; last.windows < windows-4 || last.windows > windows+4 {
 				t.Errorf("%d windows after %d days of four each", last.windows, days)
@@ -139,8 +140,8 @@ reports:
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	s.stop = stop
-	go func() { s.ended <- s.program.Run(ctx, nil) }()
-	t.Cleanup(s.program.Close)
+	daemon := app.Daemon{Open: func(context.Context) (*app.App, error) { return s.program, nil }}
+	go func() { s.ended <- daemon.Run(ctx) }()
 	s.awaitPass(time.Minute) // that of the start
 	return s
 }
@@ -193,8 +194,8 @@ func (s *soak) awaitPass(patience time.Duration) {
 	}
 }
 
-// end lets the API recover and the last re-reads be made, and stops the daemon.
-func (s *soak) end() {
+// recover lets the API recover and the last re-reads be made.
+func (s *soak) recover() {
 	s.Helper()
 	for every := range faultsOfASoak() {
 		s.faults += s.sim.Stats().Requests / every
@@ -203,6 +204,11 @@ func (s *soak) end() {
 	for range 6 {
 		s.day()
 	}
+}
+
+// end stops the daemon.
+func (s *soak) end() {
+	s.Helper()
 	s.stop()
 	if err := <-s.ended; err != nil {
 		s.Errorf("the daemon ended: %v", err)
