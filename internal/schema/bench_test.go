@@ -30,5 +30,15 @@ func BenchmarkMap(b *testing.B) {
 				}
 			}
 		})
+		b.Run(unmapped.String()+" into a chunk", func(b *testing.B) {
+			mapper, chunk := compile(b, mapping), &schema.Chunk{}
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := mapper.MapInto(chunk, raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

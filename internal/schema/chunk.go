@@ -7,6 +7,8 @@ const (
 	chunkValues = 4096
 	// chunkText is how many bytes of text are made at once; a longer text than a part of that has memory of its own.
 	chunkText = 32 << 10
+	// maxExpected is how many ids of a row are remembered for the next one.
+	maxExpected = 256
 )
 
 // Chunk is memory for rows that are kept together: with it a row costs hardly an allocation of its own, and its
@@ -51,5 +53,19 @@ func (c *Chunk) keep(s string) string {
 	}
 	from := c.text.Len()
 	c.text.WriteString(s)
+	return c.text.String()[from:]
+}
+
+// keepBytes is keep of a text that is in a buffer.
+func (c *Chunk) keepBytes(b []byte) string {
+	if len(b) > chunkText/8 {
+		return string(b)
+	}
+	if c.text.Cap()-c.text.Len() < len(b) {
+		c.text = strings.Builder{}
+		c.text.Grow(chunkText)
+	}
+	from := c.text.Len()
+	c.text.Write(b)
 	return c.text.String()[from:]
 }

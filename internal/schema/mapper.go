@@ -189,6 +189,7 @@ func (r *rowReader) keyMember() bool {
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper
+	place   int    // of the id in the row
 	chunk   *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
 	in      cursor
 	row     Row
@@ -249,11 +250,15 @@ func (r *rowReader) member() error {
 	if err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
-	id, _, err := name.unquote()
-	if err != nil {
-		return &RejectError{Reason: "an id " + err.Error()}
+	slot, known := r.expected(name)
+	id := name.text[1 : len(name.text)-1]
+	if !known {
+		if id, _, err = name.unquote(); err != nil {
+			return &RejectError{Reason: "an id " + err.Error()}
+		}
+		slot, known = r.slots[id]
+		r.expect(name, slot, known)
 	}
-	slot, known := r.slots[id]
 	switch {
 	case !known:
 		return r.unmappedID(id, name, value)
@@ -273,6 +278,28 @@ func (r *rowReader) member() error {
 	r.row.Values[slot] = converted
 	r.row.Replaced += replaced
 	return nil
+}
+
+// expected is the slot of a name that the row before had at the same place: rows have their ids in one order.
+func (r *rowReader) expected(name token) (slot int, known bool) {
+	place := r.place
+	r.place++
+	if r.chunk == nil || place >= len(r.chunk.names) || r.chunk.names[place].text != name.text {
+		return 0, false
+	}
+	return r.chunk.names[place].slot, true
+}
+
+// expect keeps the slot of a plain name for the next row.
+func (r *rowReader) expect(name token, slot int, known bool) {
+	place := r.place - 1
+	if r.chunk == nil || !known || name.escaped || place >= maxExpected {
+		return
+	}
+	for len(r.chunk.names) <= place {
+		r.chunk.names = append(r.chunk.names, chunkName{})
+	}
+	r.chunk.names[place] = chunkName{text: strings.Clone(name.text), slot: slot}
 }
 
 // unmappedID does what the mapping says to an id that it does not name.
@@ -312,7 +339,11 @@ func (r *rowReader) closeExtra() error {
 	if id, twice := r.extra.closeObject(0); twice {
 		return r.twice(id)
 	}
-	r.row.Extra = StrValue(string(r.extra.out))
+	if r.chunk != nil {
+		r.row.Extra = StrValue(r.chunk.keepBytes(r.extra.out))
+	} else {
+		r.row.Extra = StrValue(string(r.extra.out))
+	}
 	r.row.Replaced += r.extra.replaced
 	return nil
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -195,6 +196,10 @@ func (c *cursor) quoted() (token, error) {
 	start := c.pos
 	escaped, high := false, byte(0)
 	for i := start + 1; i < len(c.text); i++ {
+		i += plainLen(c.text[i:])
+		if i == len(c.text) {
+			break
+		}
 		b := c.text[i]
 		high |= b
 		switch {
@@ -216,6 +221,24 @@ func (c *cursor) quoted() (token, error) {
 	}
 	c.pos = len(c.text)
 	return token{}, c.malformed("a string has no end")
+}
+
+// plainLen is how many bytes at the beginning of s, in steps of eight, are plain characters of a string: printable
+// ASCII, and neither a quote nor a backslash.
+func plainLen(s string) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		eight := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := eight^low*'"', eight^low*'\\'
+		// The high bit of a byte: it is not ASCII, below a space, or zero once a quote or a backslash is taken from it.
+		if odd := eight | (eight - low*' ') | (quote - low) | (backslash - low); odd&high != 0 {
+			odd = eight | (eight-low*' ')&^eight | (quote-low)&^quote | (backslash-low)&^backslash
+			return i + bits.TrailingZeros64(odd&high)/8
+		}
+	}
+	return i
 }
 
 // escapeLen is the length of the escape that s begins with; 0 when it is none.
