@@ -19,7 +19,7 @@ const longestExcerpt = 200
 // a server may echo it, without control characters, and short.
 type redactor struct {
 	replacer *strings.Replacer
-	longest  int // bytes of the longest form of the key
+	forms    []string // of the key
 }
 
 func newRedactor(key string) *redactor {
@@ -31,14 +31,11 @@ func newRedactor(key string) *redactor {
 	}
 	forms = append(forms, hex.EncodeToString([]byte(key)), strings.ToUpper(hex.EncodeToString([]byte(key))))
 	forms = append(forms, inBase64(key)...)
-	r := &redactor{}
 	var pairs []string
 	for _, form := range forms {
 		pairs = append(pairs, form, "[api key]")
-		r.longest = max(r.longest, len(form))
 	}
-	r.replacer = strings.NewReplacer(pairs...)
-	return r
+	return &redactor{replacer: strings.NewReplacer(pairs...), forms: forms}
 }
 
 // inBase64 are the key's own characters in a base64 text that holds it: they depend on how many bytes stand before it.
@@ -60,7 +57,7 @@ const shortestForm = 8
 func (r *redactor) excerpt(text string, cut bool) string {
 	text = r.replacer.Replace(text)
 	if cut {
-		text = text[:max(0, len(text)-r.longest+1)]
+		text = text[:len(text)-r.begun(text)]
 	}
 	text = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || !unicode.IsGraphic(c) {
@@ -73,4 +70,16 @@ func (r *redactor) excerpt(text string, cut bool) string {
 		text = strings.ToValidUTF8(text[:longestExcerpt], "") + "…"
 	}
 	return text
+}
+
+// begun is how many bytes at the end of a text are the beginning of a form of the key.
+func (r *redactor) begun(text string) (most int) {
+	for _, form := range r.forms {
+		for n := min(len(form)-1, len(text)); n > most; n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				most = n
+			}
+		}
+	}
+	return most
 }
