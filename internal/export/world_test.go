@@ -169,7 +169,7 @@ func (w *world) open() warehouse {
 // newExporter is another replica.
 func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
 	client, err := source.New(source.Options{
-		Endpoint: w.server.URL, APIKey: "key", Timeout: 5 * time.Second, MaxAttempts: 3, FirstDelay: time.Millisecond,
+		Endpoint: w.server.URL, APIKey: "key", Timeout: 5 * time.Second, MaxAttempts: 8, FirstDelay: time.Millisecond,
 		RequestsPerSecond: 1e6, MaxInFlight: 4, MaxPageBytes: 64 << 20,
 	})
 	if err != nil {
