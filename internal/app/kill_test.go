@@ -245,7 +245,7 @@ func TestKillAtMessagesToPostgres(t *testing.T) {
 	kills, rows := 0, 0
 	stride := 15
 	if long() {
-		stride = 1
+		stride = 4
 	}
 	for message, goOn := 1, true; goOn && !t.Failed(); message += stride {
 		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
@@ -298,7 +298,7 @@ func TestKillAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	rounds, each := 1, 3
 	if long() {
-		rounds, each = 50, 6
+		rounds, each = 40, 6
 	}
 	kills, rows := 0, 0
 	for round := range rounds {

@@ -122,6 +122,13 @@ func TestFaultsOfPaging(t *testing.T) {
 		rows, a := first(t, simulator.PageCap(7), v)
 		equalRows(t, rows, a.truth(from, to)[:7])
 	})
+	t.Run("cap by bytes", func(t *testing.T) {
+		all := serve(t, at(), 1000).truth(from, to)
+		rows, _ := first(t, simulator.PageBytes(len(all[0])+len(all[1])), v)
+		equalRows(t, rows, all[:2])
+		one, _ := first(t, simulator.PageBytes(1), v)
+		equalRows(t, one, all[:1])
+	})
 	t.Run("ignore skip", func(t *testing.T) {
 		rows, a := first(t, simulator.IgnoreSkip(), v.with("skip", 300))
 		equalRows(t, rows, a.truth(from, to)[:50])
