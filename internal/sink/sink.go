@@ -326,6 +326,8 @@ type DatasetStatus struct {
 	Failed     int64  // failed or unstable
 	Error      string // of the earliest failed or unstable window
 	Rejects    int64
+	Behind     int64     // windows that had ended by the call's now and are not read to their end
 	LastReadAt time.Time // start of the latest good read
 	LastRun    Run       // zero ID: none yet
+	Condition
 }

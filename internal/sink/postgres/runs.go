@@ -77,8 +77,12 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.Datas
 
 func scanStatus(row pgx.CollectableRow) (s sink.DatasetStatus, err error) {
 	var through, lastReadAt *time.Time
-	err = row.Scan(&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed,
-		&s.Error, &s.Rejects, &lastReadAt, &s.LastRun.ID)
+	scanned := condition{to: &s.Condition}
+	err = row.Scan(append([]any{
+		&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed,
+		&s.Behind, &s.Error, &s.Rejects, &lastReadAt, &s.LastRun.ID,
+	}, scanned.columns()...)...)
+	scanned.set()
 	s.Through, s.LastReadAt = instant(through), instant(lastReadAt)
 	return s, err
 }

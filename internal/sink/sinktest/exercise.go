@@ -51,6 +51,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"status", statusTests()},
 		{"alarms", alarmTests()},
 		{"preview", previewTests()},
+		{"condition", conditionTests()},
+		{"slots", slotTests()},
 		{"concurrency", concurrencyTests()},
 	}
 	for _, suite := range suites {

@@ -2,8 +2,8 @@
 //
 // Names of the exporter's own columns are a contract too, since people query them:
 //
-//	datasets  name, kind, table_name, config_hash, and as of the end of the run that ended last: through (null
-//	          again once Prepare has made all due), last_run, last_run_at
+//	datasets  name, kind, table_name, config_hash, problem, problem_reason, problem_since, and as of the end of the
+//	          run that ended last: through (null again once Prepare has made all due), last_run, last_run_at
 //	through   (a view) dataset, through: as of now
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
 //	          lease_owner, lease_until, epoch
@@ -11,6 +11,8 @@
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
 //	alarms    dataset, alarm, since
 //	fields    dataset, table_name, column_name, metric_id, title, type, promoted
+//	limits    dataset, kind, works, refused, met, until
+//	budgets   endpoint, next_slot_at, rate, lowered
 package sinktest
 
 import (
@@ -157,6 +159,18 @@ type Warehouse interface {
 	// forgets the dataset's runs that began longer than sink.KeepRuns before EndedAt, but for its last sink.LastRuns and
 	// its backfills, a bounded number each time.
 	EndRun(ctx context.Context, r sink.Run) error
+
+	// Condition is what KeepTrouble and KeepLimit kept of a dataset; the zero Condition of one that is not known.
+	Condition(ctx context.Context, dataset string) (sink.Condition, error)
+	// KeepTrouble keeps what keeps a dataset from being read. While the problem is the same, so is the time since which
+	// there has been one. A dataset that is not known has none.
+	KeepTrouble(ctx context.Context, dataset string, t sink.Trouble) error
+	// KeepLimit keeps a limit in the place of the one of that kind, or forgets it when l is zero.
+	KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error
+
+	// TakeSlots shows take the slots of an endpoint, with the database's time, and keeps what it returns. Calls for one
+	// endpoint wait for each other. take is a pure function: it may run several times, and the last time counts.
+	TakeSlots(ctx context.Context, endpoint string, take func(now time.Time, s sink.Slots) sink.Slots) error
 
 	// Status is what the warehouse knows of every dataset, in order of name. Through is where the unbroken run
 	// of complete windows that begins with the ledger's first one ends, or the ReadTo of the partly read

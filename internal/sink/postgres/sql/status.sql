@@ -1,9 +1,12 @@
 -- $1 now. What is due: see package sink; here windows under lease count.
 SELECT d.name, d.kind, d.table_name, t.through,
-       d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed,
+       d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed, open.behind,
        coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name),
        (SELECT max(read_at) FROM exporter.windows WHERE dataset = d.name),
-       coalesce(r.id, 0)
+       coalesce(r.id, 0),
+       d.problem, d.problem_reason, d.problem_since,
+       coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,
+       coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until
 FROM exporter.datasets AS d
 LEFT JOIN exporter.through AS t ON t.dataset = d.name
 CROSS JOIN LATERAL (
@@ -16,7 +19,8 @@ CROSS JOIN LATERAL (
                WHERE next_read_at <= $1 AND start_at < $1
                  AND (read_to IS NULL OR read_to >= end_at OR read_to < least(end_at, $1))
            ) AS due,
-           count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running
+           count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running,
+           count(*) FILTER (WHERE end_at <= $1 AND (read_to IS NULL OR read_to < end_at)) AS behind
     FROM exporter.windows
     WHERE dataset = d.name AND next_read_at IS NOT NULL
 ) AS open
@@ -35,4 +39,6 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT id FROM exporter.runs WHERE dataset = d.name ORDER BY id DESC LIMIT 1
 ) AS r ON true
+LEFT JOIN exporter.limits AS s ON s.dataset = d.name AND s.kind = 'skip'
+LEFT JOIN exporter.limits AS g ON g.dataset = d.name AND g.kind = 'range'
 ORDER BY d.name COLLATE "C"

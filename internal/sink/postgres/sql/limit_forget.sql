@@ -1,0 +1,1 @@
+DELETE FROM exporter.limits WHERE dataset = $1 AND kind = $2

@@ -1,0 +1,1 @@
+DELETE FROM exporter_limits WHERE dataset = :dataset AND kind = :kind
