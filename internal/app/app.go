@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ type Warehouse interface {
 	status.Warehouse
 	board
 	previews
+	TakeSlots(ctx context.Context, endpoint string, take func(now time.Time, s sink.Slots) sink.Slots) error
 	Migrate(ctx context.Context) error
 	Check(ctx context.Context) (string, error)
 	Query(ctx context.Context, sql string) (header []string, rows [][]string, err error)
@@ -75,6 +77,7 @@ type App struct {
 	Options
 	config    *config.Config
 	source    *source.Client
+	probe     *source.Client // for the few requests of a command that changes nothing, so takes no slots either
 	warehouse Warehouse
 	metrics   *status.Metrics
 	scheduler *schedule.Scheduler
@@ -92,11 +95,16 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	a.metrics = a.Counters.metrics
 	a.scheduler = schedule.New(a.Clock, a.Logger)
 	var err error
-	if a.source, err = openSource(c.Source, a.Options); err != nil {
+	if a.warehouse, err = openWarehouse(ctx, c.Warehouse); err != nil {
 		return nil, err
 	}
-	if a.warehouse, err = openWarehouse(ctx, c.Warehouse); err != nil {
+	if a.source, err = openSource(c.Source, a.Options, budget{a.warehouse, bare(c.Source.Endpoint)}); err != nil {
+		a.warehouse.Close()
+		return nil, err
+	}
+	if a.probe, err = openSource(c.Source, a.Options, nil); err != nil {
 		a.source.Close()
+		a.warehouse.Close()
 		return nil, err
 	}
 	if err := a.addDatasets(c); err != nil {
@@ -131,6 +139,7 @@ func withDefaults(o Options) Options {
 // Close ends the connections. It must be called once nothing of the App is running.
 func (a *App) Close() {
 	a.source.Close()
+	a.probe.Close()
 	a.warehouse.Close()
 }
 
@@ -146,11 +155,33 @@ func (a *App) Datasets() []string {
 	return names
 }
 
-func openSource(c config.Source, o Options) (*source.Client, error) {
+// openSource makes a client of the API. It shares the budget; nil: its rate is its own.
+func openSource(c config.Source, o Options, shared source.Budget) (*source.Client, error) {
 	return source.New(source.Options{
-		Endpoint: c.Endpoint, APIKey: c.APIKey.Reveal(), Timeout: c.Timeout, MaxAttempts: c.MaxAttempts,
+		Endpoint: c.Endpoint, APIKey: c.APIKey.Reveal(), Timeout: c.Timeout, MaxAttempts: c.MaxAttempts, Budget: shared,
 		RequestsPerSecond: c.RequestsPerSecond, MaxInFlight: c.MaxInFlight, MaxPageBytes: c.MaxPageBytes,
 		DateFormat: string(c.DateFormat), Transport: o.HTTP, UserAgent: "samespace-exporter/" + o.Version,
+	})
+}
+
+// budget is the request budget that all processes of a warehouse share: it is kept there.
+type budget struct {
+	warehouse Warehouse
+	endpoint  string
+}
+
+// bare is an address without what may be secret in it.
+func bare(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "" // the client refuses it
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+func (b budget) Take(ctx context.Context, take func(now time.Time, s source.Slots) source.Slots) error {
+	return b.warehouse.TakeSlots(ctx, b.endpoint, func(now time.Time, s sink.Slots) sink.Slots {
+		return sink.Slots(take(now, source.Slots(s)))
 	})
 }
 

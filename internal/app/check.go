@@ -112,7 +112,7 @@ func (a *App) recentRows(ctx context.Context, d export.Dataset) (recentRows, err
 		if !d.Snapshot { // which has its own range
 			q.Range = window.Window{Start: now.Add(-back), End: now}
 		}
-		page, err := a.source.Page(ctx, q, 0, sampleRows)
+		page, err := a.probe.Page(ctx, q, 0, sampleRows)
 		if err != nil || len(page.Rows) > 0 {
 			return recentRows{page.Rows, len(page.Rows), back, q}, err
 		}

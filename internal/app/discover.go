@@ -52,7 +52,7 @@ const (
 // Errors: *NoRowsError, *source.UnknownDashboardError, *source.Error, or the cause of ctx.
 func Discover(ctx context.Context, s config.Source, o Options, d Discovery) (Discovered, error) {
 	o = withDefaults(o)
-	client, err := openSource(s, o)
+	client, err := openSource(s, o, nil)
 	if err != nil {
 		return Discovered{}, err
 	}

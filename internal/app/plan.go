@@ -123,7 +123,7 @@ const mostRows = 1 << 20
 func (a *App) countRows(ctx context.Context, recent recentRows) int {
 	there, gone := len(recent.rows), 0
 	for next := 2 * there; next < mostRows && (gone == 0 || gone-there > there/8); {
-		page, err := a.source.Page(ctx, recent.query, next, 1)
+		page, err := a.probe.Page(ctx, recent.query, next, 1)
 		switch {
 		case err != nil, len(page.Rows) > 0 && page.Rows[0] == recent.rows[0]:
 			return there

@@ -46,7 +46,7 @@ func New(o Options) (*Client, error) {
 			base:      o.Transport,
 			redact:    newRedactor(o.APIKey),
 		},
-		pace:        newPace(o.RequestsPerSecond, o.MaxInFlight),
+		pace:        newPace(o.RequestsPerSecond, o.MaxInFlight, o.Budget),
 		timeout:     o.Timeout,
 		maxAttempts: o.MaxAttempts,
 		firstDelay:  o.FirstDelay,
@@ -55,8 +55,9 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// Close closes idle connections. Requests under way go on.
+// Close closes idle connections. Requests under way go on, but no new one is sent by a shared budget.
 func (c *Client) Close() {
+	c.pace.close()
 	if t, ok := c.wire.base.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
@@ -75,7 +76,7 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // query, what concerns several pages is not looked at. It blocks until the page, an error that another
 // attempt would not mend, or the end of ctx. Asking again for the same page is safe.
 //
-// Errors: *Error, or the cause of ctx. With an error the Page has no rows.
+// Errors: *Error, one of Options.Budget, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
 	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip)
 	return Page{Rows: answer.rows, Bytes: answer.bytes, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}, err
@@ -126,7 +127,7 @@ func (c *Client) persist(ctx context.Context, request *graphql.Request, operatio
 
 // attempt sends a request once.
 func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, skip int) (answer, sending, error) {
-	waited, err := c.pace.enter(ctx)
+	slot, waited, err := c.pace.enter(ctx)
 	if err != nil {
 		return answer{}, sending{waited: waited}, err
 	}
@@ -136,11 +137,11 @@ func (c *Client) attempt(ctx context.Context, request *graphql.Request, operatio
 	if failed := c.send(ctx, request, t); failed != nil {
 		failed.Op, failed.Skip = operation, skip
 		if failed.Class == RateLimited {
-			c.pace.slowDown(sentAt, failed.RetryAfter)
+			c.pace.slowDown(slot, failed.RetryAfter)
 		}
 		return answer{}, sending{waited: waited}, failed
 	}
-	c.pace.speedUp()
+	c.pace.speedUp(slot)
 	return t.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
 }
 

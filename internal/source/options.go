@@ -22,9 +22,10 @@ type Options struct {
 	// FirstDelay is the longest wait before the second attempt; it doubles for each later one, up to 30s.
 	// Default 500ms.
 	FirstDelay time.Duration
-	// RequestsPerSecond is shared by all requests of the client, retries included. A 429 halves it; it comes
-	// back by itself. Default 5.
+	// RequestsPerSecond is shared by all requests of the client, retries included, and of all who have the same Budget.
+	// A 429 halves it; it comes back by itself. Default 5.
 	RequestsPerSecond float64
+	Budget            Budget            // shares the rate; nil: with nobody
 	MaxInFlight       int               // requests at once; default 4
 	MaxPageBytes      int64             // of a body, compressed or not; a longer one is TooHeavy; default 64 MiB
 	DateFormat        string            // DatesRFC3339, the default, or DatesEpochMillis

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // script is a RoundTripper that gives one reply after another, and the last one for ever. A nil reply does
@@ -142,7 +140,7 @@ func TestRateLimitedReplyHoldsAndSlowsOtherCalls(t *testing.T) {
 		if err != nil || page.Waited.Round(time.Second) != time.Minute {
 			t.Errorf("waited %s, error %v", page.Waited, err)
 		}
-		if got, want := c.pace.limiter.Limit(), rate.Limit(4+8.0/recovery); got != want {
+		if got, want := c.pace.rate(), 4+8.0/recovery; got != want {
 			t.Errorf("rate %v after a 429 and a success, want %v", got, want)
 		}
 	})
@@ -204,12 +202,12 @@ func TestPaceSpacesRequestsRetriesIncluded(t *testing.T) {
 
 func TestPaceBoundsRequestsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1e9, 2)
+		p := newPace(1e9, 2, nil)
 		var in atomic.Int32
 		leave := make(chan struct{})
 		for range 3 {
 			go func() {
-				if _, err := p.enter(t.Context()); err != nil {
+				if _, _, err := p.enter(t.Context()); err != nil {
 					t.Error(err)
 				}
 				in.Add(1)
@@ -232,11 +230,11 @@ func TestPaceBoundsRequestsInFlight(t *testing.T) {
 
 func TestPauseHoldsEveryRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(1e9, 4)
+		p := newPace(1e9, 4, nil)
 		began := time.Now()
-		p.slowDown(began, time.Minute)
-		time.AfterFunc(30*time.Second, func() { p.slowDown(time.Now(), time.Minute) }) // longer than thought
-		waited, err := p.enter(t.Context())
+		p.slowDown(slot{}, time.Minute)
+		time.AfterFunc(30*time.Second, func() { p.slowDown(slot{}, time.Minute) }) // longer than thought
+		_, waited, err := p.enter(t.Context())
 		if err != nil || time.Since(began).Round(time.Second) != 90*time.Second || waited != time.Since(began) {
 			t.Errorf("let in after %s, waited %s, error %v", time.Since(began), waited, err)
 		}
@@ -246,30 +244,44 @@ func TestPauseHoldsEveryRequest(t *testing.T) {
 
 func TestRateIsHalvedAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(8, 4)
-		expect := func(want rate.Limit) {
+		p := newPace(8, 4, nil)
+		send := func() slot {
 			t.Helper()
-			if got := p.limiter.Limit(); got < want-0.001 || got > want+0.001 {
+			s, _, err := p.enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.leave()
+			return s
+		}
+		expect := func(want float64) {
+			t.Helper()
+			if got := p.rate(); got < want-0.001 || got > want+0.001 {
 				t.Errorf("rate %v, want %v", got, want)
 			}
 		}
-		underWay := time.Now()
-		time.Sleep(time.Second)
-		p.slowDown(time.Now(), 0)
+		underWay := send()
+		p.slowDown(send(), 0)
 		expect(4)
 		p.slowDown(underWay, 0) // was sent at the old rate
 		expect(4)
 		for range 20 {
-			p.slowDown(time.Now(), 0)
+			p.slowDown(send(), 0)
 		}
 		expect(8.0 / slowest)
 		for range recovery / 2 {
-			p.speedUp()
+			p.speedUp(send())
 		}
 		expect(4 + 8.0/slowest)
 		for range recovery {
-			p.speedUp()
+			p.speedUp(send())
 		}
 		expect(8)
 	})
+}
+
+// rate is the requests a second that p may send next, of a budget of its own.
+func (p *pace) rate() float64 {
+	slots, _ := p.budget.(*ownBudget).slots.take(time.Now(), p.full, 1, p.succeeded)
+	return slots.Rate * p.full
 }
