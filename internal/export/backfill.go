@@ -56,6 +56,9 @@ func (p *passage) backfill(ctx context.Context, r Range) error {
 	if err != nil {
 		return err
 	}
+	if err := p.recall(ctx); err != nil {
+		return err
+	}
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}

@@ -56,6 +56,13 @@ type Backfills interface {
 	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
 }
 
+// Knowledge keeps what is known of a dataset's source beside its windows.
+type Knowledge interface {
+	Condition(ctx context.Context, dataset string) (sink.Condition, error)
+	KeepTrouble(ctx context.Context, dataset string, t sink.Trouble) error
+	KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error
+}
+
 // Warehouse is all that an export asks of a warehouse. Its errors say what it was doing.
 type Warehouse interface {
 	Ledger
@@ -66,6 +73,7 @@ type Warehouse interface {
 	Quarantine
 	Promoter
 	Verifier
+	Knowledge
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,
@@ -139,6 +147,7 @@ type Exporter struct {
 	promotion promotion
 	observing sync.Mutex
 	server    server
+	limits    limits
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

@@ -39,6 +39,8 @@ type evidence struct {
 	present []sink.Row
 	// against says why nothing can be told of what is missing; "": it can.
 	against string
+	// bounds are what may be asked for when it is looked for once more.
+	bounds bounds
 }
 
 func newEvidence(mapper Mapper, asked window.Window) *evidence {
@@ -103,7 +105,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 	losses.guard(p.Dataset.DeletedMaxShare)
 	present := o.evidence.present
 	if stretch := losses.stretch(); !stretch.Empty() {
-		again, err := p.readAgain(ctx, stretch)
+		again, err := p.readAgain(ctx, stretch, o.evidence.bounds)
 		if err != nil && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -252,13 +254,15 @@ var errNothing = errors.New("the API sent no rows at all, not even of the time a
 
 // readAgain reads a stretch in which rows seem to be gone once more, with the time around it, and returns all that is
 // there. Where a server has nothing it is asked for ever more time around, until it has something.
-func (p *passage) readAgain(ctx context.Context, stretch window.Window) ([]sink.Row, error) {
+func (p *passage) readAgain(ctx context.Context, stretch window.Window, b bounds) ([]sink.Row, error) {
 	size := p.Dataset.Grid.Size()
 	for _, around := range []time.Duration{size, max(size, 24*time.Hour), max(size, p.Dataset.MaxSpan)} {
-		rows, err := p.readStably(ctx, stretch, around)
+		// Not more than the API takes.
+		around = max(min(around, (b.span-stretch.Duration())/2-size), lead)
+		rows, err := p.readStably(ctx, stretch, around, b.rows)
 		var many *source.TooManyRowsError
 		if errors.As(err, &many) { // there is something; the stretch itself is what counts
-			rows, err = p.readStably(ctx, stretch, lead)
+			rows, err = p.readStably(ctx, stretch, lead, b.rows)
 			if err == nil && len(rows) == 0 {
 				return nil, nil
 			}
@@ -271,7 +275,7 @@ func (p *passage) readAgain(ctx context.Context, stretch window.Window) ([]sink.
 }
 
 // readStably reads a stretch with the time around it until its pages fit together, and looks behind its last page.
-func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration) ([]sink.Row, error) {
+func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration, maxRows int) ([]sink.Row, error) {
 	w := wanted{stretch: window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}, prove: true, rejects: true}
 	if around > lead { // whole windows
 		w.stretch = window.Window{Start: p.Dataset.Grid.At(w.stretch.Start).Start, End: p.Dataset.Grid.At(w.stretch.End).End}
@@ -280,7 +284,7 @@ func (p *passage) readStably(ctx context.Context, stretch window.Window, around 
 		w.stretch.End = p.edge
 	}
 	if around > lead {
-		w.maxRows = 2 * p.Dataset.MaxRows
+		w.maxRows = min(2*p.Dataset.MaxRows, maxRows)
 	}
 	var err error
 	for range maxTears + 1 {

@@ -39,6 +39,9 @@ func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
 }
 
 func (p *passage) export(ctx context.Context) error {
+	if err := p.recall(ctx); err != nil {
+		return err
+	}
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
@@ -59,7 +62,8 @@ type passage struct {
 	now  time.Time
 	edge time.Time // nothing at or after it is read
 
-	run sink.Run
+	run     sink.Run
+	trouble sink.Trouble // as the warehouse has it
 
 	// keptOtherwise is set when the ledger has windows that the dataset's configuration does not go with.
 	keptOtherwise bool
@@ -151,7 +155,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	var c claimed
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
-		MaxSpan: p.Dataset.MaxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
+		MaxSpan: p.maxSpan(), Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
@@ -179,6 +183,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 // room is how much a span may hold, by what was seen of the server.
 func (p *passage) room() room {
 	r := p.Dataset.room()
+	r.part = p.maxRows()
 	if !p.server.draws() {
 		r.parts = 1
 	}
@@ -211,13 +216,16 @@ func (p *passage) beginRun(ctx context.Context) error {
 func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summary, error) {
 	p.summary.Took = p.Exporter.now().Sub(began)
 	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if told := p.tellTrouble(writing, err); told != nil {
+		err = errors.Join(err, told)
+	}
 	if p.run.ID == 0 {
 		return p.summary, err
 	}
 	p.run.EndedAt = p.Exporter.now()
 	p.run.Outcome = outcomeOf(p.summary, err)
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
 	if ended := p.Warehouse.EndRun(writing, p.run); ended != nil {
 		err = errors.Join(err, ended)
 	}

@@ -39,6 +39,8 @@ type span struct {
 	*passage
 	held *held
 	fit  fit // what was known of its rows when it was claimed
+	// suspected is a skip that is not gone beyond, since the API refused one behind it; zero: none.
+	suspected int64
 	// tallies are what has been read so far, by window, in the lease's order.
 	tallies []tally
 }
@@ -107,14 +109,23 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 	if began.Before(s.now) {
 		began = s.now
 	}
-	p, err := s.readSteadily(ctx, s.wanted(stretch))
+	var p part
+	err := s.allowed(stretch)
+	if err == nil {
+		p, err = s.readSteadily(ctx, s.wanted(stretch))
+		s.heed(ctx, stretch, p.reading, err)
+	}
 	if err != nil && s.cuttable(stretch, err) {
 		if first, second, ok := s.cut(stretch); ok {
 			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", err)
 			if err := s.read(ctx, first, outcomes); err != nil {
 				return time.Time{}, err
 			}
-			return second.End, s.read(ctx, second, outcomes)
+			if err := s.read(ctx, second, outcomes); err != nil {
+				return time.Time{}, err
+			}
+			s.overcame(ctx, stretch, err)
+			return second.End, nil
 		}
 	}
 	if err != nil {
@@ -131,7 +142,7 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 func (s *span) wanted(stretch window.Window) wanted {
 	nearer := s.Dataset.inOrderOfTime() && s.server.draws()
 	w := wanted{
-		stretch: stretch, lead: s.lead(stretch), maxRows: s.Dataset.MaxRows, nearer: nearer, uncertain: s.fit.uncertain && !nearer,
+		stretch: stretch, lead: s.lead(stretch), maxRows: s.maxRows(), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,
 		expect: func(from time.Time) float64 { return s.expect(window.Window{Start: from, End: stretch.End}) },
 	}
@@ -182,11 +193,12 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 	var many *source.TooManyRowsError
 	var torn *source.TornError
 	var disorder *disorderError
+	var beyond *beyondError
 	var request *source.Error
 	switch {
 	case s.Dataset.whole():
 		return false
-	case errors.As(err, &many), errors.As(err, &disorder):
+	case errors.As(err, &many), errors.As(err, &disorder), errors.As(err, &beyond):
 		return true
 	case errors.As(err, &torn):
 		// Rows that come in one page cannot move between pages: smaller than that gains nothing. One page it
@@ -259,6 +271,9 @@ func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
 	s.observe(event)
 	s.begin(p.stretch, began, p.unstable)
 	evidence := s.evidence(p)
+	if evidence != nil {
+		evidence.bounds = s.bounds()
+	}
 	batch := s.place(p)
 	batch.Readings = s.readings(p.stretch)
 	event.Step, event.Windows = StepMapped, done(batch.Readings)

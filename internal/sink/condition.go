@@ -28,8 +28,13 @@ type Limit struct {
 	Until   time.Time // then more is to be tried again; by the exporter's clock
 }
 
+// LongestLimit is how long a limit may be kept. One that is to be kept longer was met by a clock that was ahead.
+const LongestLimit = 32 * 24 * time.Hour
+
 // Holds reports whether the limit is to be kept at a time.
-func (l Limit) Holds(now time.Time) bool { return l.Met > 0 && now.Before(l.Until) }
+func (l Limit) Holds(now time.Time) bool {
+	return l.Met > 0 && now.Before(l.Until) && l.Until.Sub(now) <= LongestLimit+ClockDrift
+}
 
 // LimitKind says what a Limit counts.
 type LimitKind string

@@ -1,7 +1,9 @@
 package source
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -44,6 +46,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // FailsAll reports whether any other request would fail for the same reason: the key or the way to the API.
 func (e *Error) FailsAll() bool { return e.Class == Unauthorized || e.Class == Unreachable }
+
+// Overlong reports whether it is the page that is too long, rather than what it took the server to make it.
+func (e *Error) Overlong() bool {
+	return e.Status == http.StatusRequestEntityTooLarge || errors.Is(e.Err, errOverlong)
+}
 
 // TooManyRowsError says that a span holds more than Query.MaxRows rows: it is to be cut in time.
 type TooManyRowsError struct{ MaxRows int }

@@ -52,7 +52,7 @@ func worthTrying(failed *Error, most int) int {
 	case Unauthorized, Refused:
 		return 1
 	case TooHeavy:
-		if failed.Status == http.StatusRequestEntityTooLarge || errors.Is(failed, errOverlong) {
+		if failed.Overlong() {
 			return 1
 		}
 		return min(triesHeavy, most)

@@ -1,0 +1,209 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
+)
+
+const (
+	// firstLimit is how long a limit is kept that was met for the first time: a fault that passed must not slow a
+	// dataset down for long. One that is met again after it had run out is kept twice as long, up to sink.LongestLimit.
+	firstLimit = 24 * time.Hour
+	// shortest is a stretch that no limit of the range forbids: no API refuses that for its length.
+	shortest = time.Minute
+)
+
+// limits is what the API was seen to refuse of a dataset, so that it is not asked for again: pages too far behind
+// others, and ranges too long. What it refuses is suspected to be a limit at once, and known to be one when all of the
+// stretch that it refused was read in smaller pieces: else it may be that some row or some hour is at fault.
+type limits struct {
+	mu         sync.Mutex // several spans are read at once
+	skip, span sink.Limit // known; the span's count is of seconds
+	longest    int64      // seconds: the longest range that was read since one was refused
+}
+
+// beyondError says that a stretch is not asked for, since its range is longer than what the API takes.
+type beyondError struct{ most time.Duration }
+
+func (e *beyondError) Error() string {
+	return fmt.Sprintf("the API was seen to refuse ranges longer than %s", e.most)
+}
+
+// recall reads what is known of the dataset's source: other replicas learn too, and an operator may have made the
+// exporter forget.
+func (p *passage) recall(ctx context.Context) error {
+	condition, err := p.Warehouse.Condition(ctx, p.Dataset.Name)
+	if err != nil {
+		return err
+	}
+	p.trouble = condition.Trouble
+	p.limits.mu.Lock()
+	defer p.limits.mu.Unlock()
+	p.limits.skip, p.limits.span = condition.Skip, condition.Range
+	return nil
+}
+
+// bounds are what may be asked for in one query.
+type bounds struct {
+	rows int           // behind so many no page is asked for
+	span time.Duration // no range is longer
+}
+
+// bounds are what the API is known to take. Where nothing is known there are none.
+func (p *passage) bounds() bounds {
+	l, b := &p.limits, bounds{rows: math.MaxInt, span: math.MaxInt64}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.skip.Holds(p.now) {
+		b.rows = int(l.skip.Works)
+	}
+	if l.span.Holds(p.now) {
+		b.span = max(time.Duration(l.span.Works)*time.Second, shortest)
+	}
+	return b
+}
+
+// maxRows is the most rows of a span.
+func (p *passage) maxRows() int { return min(p.Dataset.MaxRows, p.bounds().rows) }
+
+// maxSpan is the longest span.
+func (p *passage) maxSpan() time.Duration {
+	return min(p.Dataset.MaxSpan, p.bounds().stretch(max(lead, p.Dataset.Overlap)))
+}
+
+// bounds are what the API is known to take, or suspected since this span was begun.
+func (s *span) bounds() bounds {
+	b := s.passage.bounds()
+	if s.suspected > 0 {
+		b.rows = min(b.rows, int(s.suspected))
+	}
+	return b
+}
+
+// maxRows is the most rows of a part of the span.
+func (s *span) maxRows() int { return min(s.Dataset.MaxRows, s.bounds().rows) }
+
+// stretch is the longest stretch that is asked for in one query, which begins so much earlier.
+func (b bounds) stretch(lead time.Duration) time.Duration { return max(b.span-lead, shortest) }
+
+// allowed fails for a stretch that is known to be refused, and may be read in pieces.
+func (s *span) allowed(stretch window.Window) error {
+	if s.Dataset.whole() {
+		return nil
+	}
+	if most := s.bounds().stretch(s.lead(stretch)); stretch.Duration() > most {
+		return &beyondError{most: most}
+	}
+	return nil
+}
+
+// heed takes note of what became of the reading of a stretch.
+func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading, err error) {
+	if s.Dataset.whole() {
+		return // it is asked for as it is, whatever is known
+	}
+	l := &s.limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := stretch.Duration() + s.lead(stretch)
+	seconds := int64(math.Ceil(asked.Seconds()))
+	if refused := limited(err); refused != nil {
+		if refused.Skip > 0 {
+			s.suspected = s.behind(refused.Skip)
+		} else if seconds <= l.longest {
+			l.longest = 0
+		}
+		return
+	}
+	if err != nil {
+		return
+	}
+	l.longest = max(l.longest, int64(asked.Seconds()))
+	if seconds >= l.span.Refused && l.span.Met > 0 {
+		s.forget(ctx, sink.LimitRange, &l.span)
+	}
+	if deepest := int64(r.Rows - r.LargestPage); deepest >= l.skip.Refused && l.skip.Met > 0 {
+		s.forget(ctx, sink.LimitSkip, &l.skip)
+	}
+}
+
+// limited is the error of a request that may have been refused for what it asked of the server, else nil.
+func limited(err error) *source.Error {
+	var request *source.Error
+	if !errors.As(err, &request) || request.Overlong() {
+		return nil
+	}
+	switch request.Class {
+	case source.TooHeavy, source.Refused, source.Errored:
+		return request
+	}
+	return nil
+}
+
+// behind is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
+// was not. Of a probe, which leaps, nothing is known but that.
+func (s *span) behind(skip int) int64 {
+	page := s.Dataset.Query.PageSize
+	if s.fit.uncertain && skip == s.maxRows() {
+		return int64(max(skip/2, page))
+	}
+	return int64(max(skip-page, page))
+}
+
+// overcame learns from a stretch that could not be read whole, but in pieces.
+func (s *span) overcame(ctx context.Context, stretch window.Window, why error) {
+	refused := limited(why)
+	if refused == nil {
+		return
+	}
+	l := &s.limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if refused.Skip > 0 {
+		if works := s.suspected; works > 0 && works < int64(refused.Skip) {
+			s.keep(ctx, sink.LimitSkip, &l.skip, works, int64(refused.Skip))
+		}
+		return
+	}
+	asked := int64(math.Ceil((stretch.Duration() + s.lead(stretch)).Seconds()))
+	if l.longest > 0 && l.longest < asked {
+		s.keep(ctx, sink.LimitRange, &l.span, l.longest, asked)
+	}
+}
+
+// keep keeps a limit that was met, unless a narrower one is kept already.
+func (s *span) keep(ctx context.Context, kind sink.LimitKind, known *sink.Limit, works, refused int64) {
+	if known.Holds(s.now) && known.Refused <= refused {
+		return
+	}
+	met := 1
+	if !known.Holds(s.now) && refused > known.Works {
+		met = known.Met + 1
+	}
+	*known = sink.Limit{Works: works, Refused: refused, Met: met, Until: s.now.Add(min(firstLimit<<min(met-1, 5), sink.LongestLimit))}
+	s.Logger.Warn("the API refuses more than this, and is not asked for more until then", "dataset", s.Dataset.Name, "limit", string(kind),
+		"works", works, "refused", refused, "until", known.Until)
+	s.remember(ctx, kind, *known)
+}
+
+// forget forgets a limit that is none any more.
+func (s *span) forget(ctx context.Context, kind sink.LimitKind, known *sink.Limit) {
+	*known = sink.Limit{}
+	s.Logger.Info("the API no longer refuses what it did", "dataset", s.Dataset.Name, "limit", string(kind))
+	s.remember(ctx, kind, *known)
+}
+
+// remember keeps a limit for the other replicas and for later. What is not kept is only learned again.
+func (s *span) remember(ctx context.Context, kind sink.LimitKind, l sink.Limit) {
+	if err := s.Warehouse.KeepLimit(ctx, s.Dataset.Name, kind, l); err != nil {
+		s.Logger.Warn("a limit of the API could not be kept", "dataset", s.Dataset.Name, "error", err)
+	}
+}

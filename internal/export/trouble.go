@@ -1,0 +1,42 @@
+package export
+
+import (
+	"context"
+	"errors"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+)
+
+// tellTrouble keeps in the warehouse why the pass could not go on, or that nothing is in the way any more: the status is
+// told by other processes too. It is written when it changes only.
+func (p *passage) tellTrouble(ctx context.Context, err error) error {
+	trouble, known := p.troubleOf(err)
+	if !known || trouble.Problem == p.trouble.Problem && trouble.Reason == p.trouble.Reason {
+		return nil
+	}
+	return p.Warehouse.KeepTrouble(ctx, p.Dataset.Name, trouble)
+}
+
+// troubleOf is what a pass says of its dataset. known is false when it says nothing: it was stopped, had nothing to do,
+// could not ask the warehouse, or the dataset is another process's now.
+func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
+	var unavailable *sink.UnavailableError
+	var request *source.Error
+	switch {
+	case err == nil:
+		return sink.Trouble{}, p.summary.Spans > 0
+	case p.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost):
+		return sink.Trouble{}, false
+	}
+	t = sink.Trouble{Problem: sink.ProblemFailing, Reason: err.Error(), Since: p.now}
+	if errors.As(err, &request) {
+		switch request.Class {
+		case source.Unauthorized:
+			t.Problem = sink.ProblemKey
+		case source.Unreachable:
+			t.Problem = sink.ProblemUnreachable
+		}
+	}
+	return t, true
+}
