@@ -60,7 +60,7 @@ func (c *command) printStatus(report app.Report) {
 			next = d.NextRun.Format(time.DateTime)
 		}
 		rows = append(rows, []string{
-			d.Name, through, lag, count(d.Rows), count(d.Windows), count(d.Due), count(d.Running), count(d.Failing), count(d.Rejects), last, next,
+			d.Name, string(d.State), through, lag, count(d.Rows), count(d.Windows), count(d.Due), count(d.Running), count(d.Failing), count(d.Rejects), last, next,
 		})
 	}
 	if len(rows) == 0 {
@@ -68,10 +68,13 @@ func (c *command) printStatus(report app.Report) {
 		return
 	}
 	printTable(c.stdout, []string{
-		"dataset", "complete through (UTC)", "lag", "rows", "windows", "due", "running", "failing", "rejects", "last run (UTC)", "next run (UTC)",
+		"dataset", "state", "complete through (UTC)", "lag", "rows", "windows", "due", "running", "failing", "rejects", "last run (UTC)", "next run (UTC)",
 	}, rows)
 	for _, d := range report.Datasets {
-		if d.Error != "" {
+		if d.Reason != "" {
+			c.printf("%s: %s: %s\n", d.Name, d.State, d.Reason)
+		}
+		if d.Error != "" && d.Error != d.Reason {
 			c.printf("%s: %s\n", d.Name, d.Error)
 		}
 	}

@@ -81,6 +81,7 @@ type App struct {
 	warehouse Warehouse
 	metrics   *status.Metrics
 	scheduler *schedule.Scheduler
+	health    *health
 	exporters []*export.Exporter
 	jobs      []job
 	skipped   []string
@@ -92,7 +93,7 @@ type App struct {
 // down. Errors: config.Errors, *schema.MappingError, or of a DSN that cannot be understood.
 func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	a := &App{Options: withDefaults(o), config: c}
-	a.metrics = a.Counters.metrics
+	a.metrics, a.health = a.Counters.metrics, newHealth(a.Options)
 	a.scheduler = schedule.New(a.Clock, a.Logger)
 	var err error
 	if a.warehouse, err = openWarehouse(ctx, c.Warehouse); err != nil {
@@ -222,7 +223,7 @@ func (a *App) Migrate(ctx context.Context) error { return a.warehouse.Migrate(ct
 
 // Status is how every dataset is doing; of a warehouse that was never exported to, it has none.
 func (a *App) Status(ctx context.Context) (status.Report, error) {
-	report, err := status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next)
+	report, err := status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next, nil)
 	if errors.Is(err, sink.ErrNotMigrated) {
 		return status.Report{Version: a.Version, At: a.Clock.Now().UTC(), Datasets: []status.Dataset{}}, nil
 	}

@@ -145,5 +145,6 @@ func (f *front) close() {
 func (a *App) handler() http.Handler {
 	return status.New(status.Options{
 		Warehouse: a.warehouse, Registry: a.Counters.registry, Clock: a.Clock.Now, Version: a.Version, Next: a.scheduler.Next,
+		Here: a.health.of,
 	})
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -51,17 +52,31 @@ func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.J
 	return jobs
 }
 
-// pass makes a scheduled pass and logs what came of it, once.
+// pass makes a scheduled pass. When the warehouse is away it waits, and goes on as soon as that is back.
 func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
 	e := j.exporter
-	// The config was checked: the cron text is right.
-	tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
-	s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
-	logger := a.Logger.With("dataset", e.Dataset.Name)
+	if !a.health.mayAsk(e.Dataset.Name) {
+		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", e.Dataset.Name)
+		return
+	}
+	for looks := 0; ; looks++ {
+		// The config was checked: the cron text is right.
+		tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
+		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
+		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
+		var unavailable *sink.UnavailableError
+		if !errors.As(err, &unavailable) || !a.health.wait(ctx, stop, looks) {
+			return
+		}
+	}
+}
+
+// conclude tells what came of a pass; the log only when that is news.
+func (a *App) conclude(s export.Summary, err error, news bool) {
+	logger := a.Logger.With("dataset", s.Dataset)
 	outcome := "done"
-	err = reason(s, err)
 	if !s.Stopped {
-		a.alarms.passed(e.Dataset.Name, err)
+		a.alarms.passed(s.Dataset, err)
 	}
 	switch {
 	case s.Stopped:
@@ -69,7 +84,11 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
 		logger.Info("pass interrupted", "windows", s.Windows)
 	case err != nil:
 		outcome = "failed"
-		logger.Error("pass failed", "error", err, "windows", s.Windows, "failed_spans", len(s.Failed))
+		level := slog.LevelError
+		if !news {
+			level = slog.LevelDebug
+		}
+		logger.Log(context.Background(), level, "pass failed", "error", err, "windows", s.Windows, "failed_spans", len(s.Failed))
 	case s.Spans > 0:
 		logger.Info("pass done", "windows", s.Windows, "requests", s.Requests, "rows", s.RowsRead, "inserted", s.Counts.Inserted,
 			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "deleted", s.Counts.Deleted, "rejected", s.Rejected,
@@ -77,8 +96,8 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
 	default:
 		logger.Debug("nothing due")
 	}
-	a.metrics.Passed(e.Dataset.Name, outcome, s.Took)
-	a.course.passed(e.Dataset.Name, outcome, a.Clock.Now())
+	a.metrics.Passed(s.Dataset, outcome, s.Took)
+	a.course.passed(s.Dataset, outcome, a.Clock.Now())
 }
 
 // migrateUntilDone waits for a warehouse that cannot be reached yet: a daemon that starts before its database

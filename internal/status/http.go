@@ -29,6 +29,8 @@ type Options struct {
 	Version   string
 	// Next is when a dataset's next pass begins; the zero time: not known. nil: never known.
 	Next func(dataset string) time.Time
+	// Here is what only this process knows of a dataset, and why; "": nothing. nil: never anything.
+	Here func(dataset string) (State, string)
 }
 
 // answerTimeout bounds how long an answer waits for the warehouse.
@@ -43,10 +45,11 @@ var page string
 //	/api/status  the same as JSON
 //	/metrics     Prometheus
 //	/healthz     200 while the process lives
-//	/readyz      200 while the warehouse answers, else 503
+//	/readyz      200 while the warehouse answers and no dataset is superseded: what another replica, or this one once it
+//	             is restarted, would do better; else 503. That the API is away or refuses makes no replica less ready.
 func New(o Options) http.Handler {
 	ledger := prometheus.NewRegistry() // of its own: a daemon with another warehouse makes another handler
-	ledger.MustRegister(newLedgerMetrics(o.Warehouse, o.Clock))
+	ledger.MustRegister(newLedgerMetrics(o))
 	s := &server{Options: o, page: template.Must(template.New("page").Parse(page))}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.servePage)
@@ -87,9 +90,16 @@ func (s *server) serveJSON(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.report(r.Context()); err != nil {
+	report, err := s.report(r.Context())
+	if err != nil {
 		http.Error(w, "the warehouse does not answer: "+err.Error(), http.StatusServiceUnavailable)
 		return
+	}
+	for _, d := range report.Datasets {
+		if d.State == Superseded {
+			http.Error(w, d.Name+": "+d.Reason, http.StatusServiceUnavailable)
+			return
+		}
 	}
 	_, _ = w.Write([]byte("ready\n"))
 }
@@ -97,5 +107,5 @@ func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
 func (s *server) report(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return Read(ctx, s.Warehouse, s.Clock(), s.Version, s.Next)
+	return Read(ctx, s.Warehouse, s.Clock(), s.Version, s.Next, s.Here)
 }

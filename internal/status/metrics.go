@@ -88,19 +88,19 @@ func (m *Metrics) ConfigRefused() { m.reloadOK.Set(0) }
 
 // ledgerMetrics are gauges that are read from the ledger when they are asked for.
 type ledgerMetrics struct {
-	warehouse Warehouse
-	clock     func() time.Time
+	Options
 
-	up, through, lag, due, failing, rejects *prometheus.Desc
+	up, state, through, lag, due, failing, rejects *prometheus.Desc
 }
 
-func newLedgerMetrics(w Warehouse, clock func() time.Time) *ledgerMetrics {
+func newLedgerMetrics(o Options) *ledgerMetrics {
 	gauge := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &ledgerMetrics{
-		warehouse: w, clock: clock,
+		Options: o,
 		up:      gauge("exporter_warehouse_up", "1 when the warehouse answered."),
+		state:   gauge("exporter_dataset_state", "1 for the state that the dataset is in, as this process sees it.", "dataset", "state"),
 		through: gauge("exporter_through_timestamp_seconds", "Data before this time is complete.", "dataset"),
 		lag:     gauge("exporter_lag_seconds", "Now minus the time before which data is complete.", "dataset"),
 		due:     gauge("exporter_due_windows", "Windows that are to be read now.", "dataset"),
@@ -111,7 +111,7 @@ func newLedgerMetrics(w Warehouse, clock func() time.Time) *ledgerMetrics {
 
 // Describe is part of prometheus.Collector.
 func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.up, l.through, l.lag, l.due, l.failing, l.rejects} {
+	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.due, l.failing, l.rejects} {
 		out <- d
 	}
 }
@@ -120,8 +120,8 @@ func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
 func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
-	now := l.clock()
-	all, err := l.warehouse.Status(ctx, now)
+	now := l.Clock()
+	all, err := l.Warehouse.Status(ctx, now)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
@@ -131,6 +131,7 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(l.up, 1)
 	for _, d := range all {
+		l.collectState(d, gauge)
 		if !d.Through.IsZero() {
 			gauge(l.through, float64(d.Through.Unix()), d.Name)
 			gauge(l.lag, now.Sub(d.Through).Seconds(), d.Name)
@@ -138,5 +139,20 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 		gauge(l.due, float64(d.Due), d.Name)
 		gauge(l.failing, float64(d.Failed), d.Name)
 		gauge(l.rejects, float64(d.Rejects), d.Name)
+	}
+}
+
+func (l *ledgerMetrics) collectState(d sink.DatasetStatus, gauge func(*prometheus.Desc, float64, ...string)) {
+	var here State
+	if l.Here != nil {
+		here, _ = l.Here(d.Name)
+	}
+	is, _, _ := stateOf(d, here, "")
+	for _, state := range states() {
+		v := 0.0
+		if state == is {
+			v = 1
+		}
+		gauge(l.state, v, d.Name, string(state))
 	}
 }

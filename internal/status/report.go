@@ -3,6 +3,8 @@ package status
 import (
 	"context"
 	"time"
+
+	"samespace-exporter/internal/sink"
 )
 
 // Report is how the exporter is doing, in the form that is served as JSON.
@@ -17,6 +19,9 @@ type Dataset struct {
 	Name       string     `json:"name"`
 	Kind       string     `json:"kind"`
 	Table      string     `json:"table"`
+	State      State      `json:"state"`
+	Reason     string     `json:"reason,omitempty"`  // why it is not ok
+	Since      *time.Time `json:"since,omitempty"`   // of the state
 	Through    *time.Time `json:"through,omitempty"` // data before it is complete
 	LagSeconds *float64   `json:"lag_seconds,omitempty"`
 	Rows       int64      `json:"rows"`
@@ -28,6 +33,18 @@ type Dataset struct {
 	Rejects    int64      `json:"rejects"`
 	LastRun    *Run       `json:"last_run,omitempty"`
 	NextRun    *time.Time `json:"next_run,omitempty"`
+	Limits     Limits     `json:"limits,omitzero"`
+}
+
+// Bad reports whether somebody should look at the dataset.
+func (d Dataset) Bad() bool { return d.State != OK && d.State != CatchingUp }
+
+// Limits is what the API was seen to refuse of a dataset, and is not asked for until then. Zero ones are not known.
+type Limits struct {
+	MaxSkip         int64      `json:"max_skip,omitempty"`
+	MaxSkipUntil    *time.Time `json:"max_skip_until,omitempty"`
+	MaxRangeSeconds int64      `json:"max_range_seconds,omitempty"`
+	MaxRangeUntil   *time.Time `json:"max_range_until,omitempty"`
 }
 
 // Run is the last pass of a dataset.
@@ -44,8 +61,10 @@ type Run struct {
 	Deleted   int64      `json:"rows_deleted"` // marked as deleted
 }
 
-// Read asks the warehouse how every dataset is doing.
-func Read(ctx context.Context, w Warehouse, now time.Time, version string, next func(string) time.Time) (Report, error) {
+// Read asks the warehouse how every dataset is doing. next and here, unless nil, are as in Options.
+func Read(ctx context.Context, w Warehouse, now time.Time, version string, next func(string) time.Time,
+	here func(string) (State, string),
+) (Report, error) {
 	all, err := w.Status(ctx, now)
 	if err != nil {
 		return Report{}, err
@@ -56,6 +75,15 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 			Name: d.Name, Kind: string(d.Kind), Table: d.Table, Through: known(d.Through), Rows: d.Rows, Windows: d.Windows,
 			Due: d.Due, Running: d.Running, Failing: d.Failed, Error: d.Error, Rejects: d.Rejects,
 		}
+		var local State
+		var why string
+		if here != nil {
+			local, why = here(d.Name)
+		}
+		var since time.Time
+		shown.State, shown.Reason, since = stateOf(d, local, why)
+		shown.Since = known(since)
+		shown.Limits = limitsOf(d.Condition, now)
 		if shown.Through != nil {
 			lag := now.Sub(d.Through).Seconds()
 			shown.LagSeconds = &lag
@@ -84,4 +112,14 @@ func known(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
+}
+
+func limitsOf(s sink.Condition, now time.Time) (l Limits) {
+	if s.Skip.Holds(now) {
+		l.MaxSkip, l.MaxSkipUntil = s.Skip.Works, known(s.Skip.Until)
+	}
+	if s.Range.Holds(now) {
+		l.MaxRangeSeconds, l.MaxRangeUntil = s.Range.Works, known(s.Range.Until)
+	}
+	return l
 }

@@ -1,0 +1,327 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source/simulator"
+	"samespace-exporter/internal/status"
+)
+
+// ward is a daemon of two datasets whose ticks are made by hand, on a fake clock.
+type ward struct {
+	*testing.T
+	*App
+	clock  *clockwork.FakeClock
+	sim    *simulator.Simulator
+	ids    []string
+	config string
+	log    *journal
+}
+
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// says is how often the log says something, at a level that people see.
+func (j *journal) says(words string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Count(j.text.String(), words)
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	w := &ward{T: t, clock: clockwork.NewFakeClockAt(time.Date(2024, 5, 6, 9, 0, 0, 0, time.UTC)), log: &journal{}}
+	first, second := simulator.Calls(), simulator.Calls()
+	first.RowsPerDay, second.RowsPerDay = 200, 100
+	second.ID = "6007d54273902f0069dc68dd"
+	w.ids = []string{first.ID, second.ID}
+	w.sim = simulator.New(simulator.Options{
+		APIKey: "key", Seed: 3, Clock: w.clock.Now, Reports: []simulator.Report{first, second}, KeepRequests: 10_000,
+	})
+	api := httptest.NewServer(w.sim)
+	t.Cleanup(api.Close)
+	report := func(name, id string) string {
+		return fmt.Sprintf(`
+  - name: %s
+    report_id: %s
+    since: 2024-05-05
+    key: [call_id]
+    time_field: started_at
+    sort: {by: started_at}
+    fields:
+      %q: {name: call_id, type: text}
+      %q: {name: started_at, type: timestamptz}
+`, name, id, first.Key, first.TimeField)
+	}
+	w.config = fmt.Sprintf("source: {endpoint: %q, api_key: key, requests_per_second: 10000, max_attempts: 1}\nwarehouse: {dsn: %q}\nhttp: {listen: \"\"}\nreports:",
+		api.URL, "sqlite:"+filepath.Join(t.TempDir(), "test.db")) + report("first", w.ids[0]) + report("second", w.ids[1])
+	w.App = w.open(w.config)
+	return w
+}
+
+// open starts a process of a config.
+func (w *ward) open(text string) *App {
+	w.Helper()
+	path := filepath.Join(w.TempDir(), "exporter.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	a, err := New(w.Context(), c, Options{Logger: slog.New(slog.NewTextHandler(w.log, nil)), Clock: w.clock})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(a.Close)
+	if err := a.Migrate(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+	return a
+}
+
+// tick is a tick of every dataset, a minute after the one before.
+func (w *ward) tick() {
+	w.clock.Advance(time.Minute)
+	for _, j := range w.jobs {
+		w.pass(w.Context(), j, nil)
+	}
+}
+
+// states are what another process says of the datasets.
+func (w *ward) states() string {
+	w.Helper()
+	report, err := w.open(w.config).Status(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	var states []string
+	for _, d := range report.Datasets {
+		states = append(states, fmt.Sprintf("%s: %s", d.Name, d.State))
+	}
+	return strings.Join(states, ", ")
+}
+
+// whole fails unless a dataset has all rows up to an hour ago.
+func (w *ward) whole(dataset int) {
+	w.Helper()
+	want := 0
+	for range w.sim.Truth(w.ids[dataset], time.Date(2024, 5, 5, 0, 0, 0, 0, time.UTC), w.clock.Now().Add(-time.Hour)) {
+		want++
+	}
+	_, rows, err := w.Query(w.Context(), "select call_id from "+w.exporters[dataset].Dataset.Name)
+	if err != nil || want == 0 || len(rows) < want*9/10 { // late rows come by re-reads
+		w.Errorf("%d rows of %s, want at least most of %d: %v", len(rows), w.exporters[dataset].Dataset.Name, want, err)
+	}
+}
+
+func (w *ward) expect(what string, got, want any) {
+	w.Helper()
+	if got != want {
+		w.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// A key that is refused: the API is asked now and then, by one dataset for all; it is told once, and once that it is over.
+func TestARefusedKeyStopsTheAsking(t *testing.T) {
+	w := newWard(t)
+	w.sim.Script(simulator.Always(), simulator.Status(http.StatusUnauthorized, "{}"))
+	w.tick()
+	if n := len(w.sim.Requests()); n < 1 || n > 2 { // the next span may be read while the first one fails
+		t.Errorf("%d requests of the first tick: the second dataset knows by then", n)
+	}
+	for range 119 {
+		w.tick()
+	}
+	if n := len(w.sim.Requests()); n < 7 || n > 2*9 {
+		t.Errorf("%d requests in two hours of ticks, want one or two each quarter of an hour", n)
+	}
+	w.expect("errors told", w.log.says("level=ERROR"), 1)
+	w.expect("of the key", w.log.says("the API refuses the key"), 1)
+	w.expect("states", w.states(), "first: key refused")
+	state, _ := w.health.of("second")
+	w.expect("here", state, status.KeyRefused)
+	w.sim.Unscript()
+	for range 16 {
+		w.tick()
+	}
+	w.expect("told that it is over", w.log.says("the API takes the key again"), 1)
+	w.expect("states", w.states(), "first: ok, second: ok")
+	w.whole(0)
+	w.whole(1)
+}
+
+// A key that may not read one report, and a report that the API refuses: that one waits, the other goes on.
+func TestADatasetsFailureStopsNoOther(t *testing.T) {
+	for _, c := range []struct {
+		status, most int // requests for it in an hour
+		state        string
+	}{
+		{http.StatusForbidden, 2 * 5, "key refused"},
+		{http.StatusBadRequest, 40, "failing"},
+		{http.StatusNotFound, 40, "failing"},
+	} {
+		t.Run(http.StatusText(c.status), func(t *testing.T) {
+			w := newWard(t)
+			asked := 0
+			w.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Report == w.ids[0] }), simulator.Status(c.status, "{}"))
+			for range 60 {
+				w.tick()
+			}
+			for _, r := range w.sim.Requests() {
+				if r.Report == w.ids[0] {
+					asked++
+				}
+			}
+			if asked == 0 || asked > c.most {
+				t.Errorf("%d requests for the report that is refused, want at most %d in an hour of ticks", asked, c.most)
+			}
+			w.expect("states", w.states(), "first: "+c.state+", second: ok")
+			w.whole(1)
+			w.sim.Unscript()
+			for range 70 {
+				w.tick()
+			}
+			w.expect("states", w.states(), "first: ok, second: ok")
+			w.whole(0)
+		})
+	}
+}
+
+// away is a warehouse that is out of reach, or full, from the nth use on, until it is back.
+type away struct {
+	export.Warehouse
+	mu    sync.Mutex
+	left  int
+	looks int // in vain
+}
+
+func (a *away) out() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left--; a.left >= 0 {
+		return nil
+	}
+	a.looks++
+	return fmt.Errorf("commit rows: %w", &sink.UnavailableError{Err: fmt.Errorf("could not extend file"), Hint: "free disk space on the database server"})
+}
+
+func (a *away) back() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = 1 << 30
+}
+
+func (a *away) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
+	if err := a.out(); err != nil {
+		return sink.Counts{}, err
+	}
+	return a.Warehouse.Commit(ctx, b)
+}
+
+func (a *away) Condition(ctx context.Context, dataset string) (sink.Condition, error) {
+	if err := a.out(); err != nil {
+		return sink.Condition{}, err
+	}
+	return a.Warehouse.Condition(ctx, dataset)
+}
+
+// A warehouse that is away or full is waited for: the pass goes on when it is back, nothing is lost, and it is told once.
+func TestAWarehouseThatIsAwayIsWaitedFor(t *testing.T) {
+	w := newWard(t)
+	out := &away{Warehouse: w.warehouse, left: 1} // the first commit fails
+	w.exporters[0].Warehouse = out
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.pass(t.Context(), w.jobs[0], nil)
+	}()
+	for range 20 {
+		if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(lastWait)
+	}
+	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("looks", out.looks, 21) // one for each time that the clock let it
+	w.expect("errors told", w.log.says("level=ERROR"), 1)
+	w.expect("with what to do", w.log.says("free disk space"), 1)
+	out.back()
+	w.clock.Advance(lastWait)
+	<-done
+	w.expect("told that it is back", w.log.says("warehouse is back"), 1)
+	w.whole(0)
+	w.expect("states", w.states(), "first: ok")
+}
+
+// The wait for a warehouse ends with the daemon.
+func TestWaitingForAWarehouseCanBeStopped(t *testing.T) {
+	w := newWard(t)
+	w.exporters[0].Warehouse = &away{Warehouse: w.warehouse}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		w.pass(t.Context(), w.jobs[0], stop)
+	}()
+	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	<-done
+}
+
+// A daemon whose dataset is kept by a newer config says so once, and is not ready any more.
+func TestASupersededDaemonIsNotReady(t *testing.T) {
+	w := newWard(t)
+	ready := func() int {
+		handler := status.New(status.Options{
+			Warehouse: w.warehouse, Registry: prometheus.NewRegistry(), Clock: w.clock.Now, Here: w.health.of,
+		})
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+		return answer.Code
+	}
+	w.tick()
+	w.expect("ready", ready(), http.StatusOK)
+	newer := w.open(strings.Replace(w.config, "    key:", "    window: {reread: [1h]}\n    key:", 1))
+	if _, err := newer.exporters[0].Export(t.Context(), export.Pass{Kind: sink.RunScheduled}); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		w.tick()
+	}
+	w.expect("told", w.log.says("another process has prepared this dataset with another config"), 1)
+	state, _ := w.health.of("first")
+	w.expect("state", state, status.Superseded)
+	w.expect("ready", ready(), http.StatusServiceUnavailable)
+	w.expect("states", w.states(), "first: ok, second: ok") // by the newer one
+}

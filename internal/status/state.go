@@ -1,0 +1,44 @@
+package status
+
+import (
+	"time"
+
+	"samespace-exporter/internal/sink"
+)
+
+// State says in a word how a dataset is.
+type State string
+
+// The states of a dataset, the worst first.
+const (
+	Superseded  State = "superseded"         // another process keeps it by another config: this one does nothing for it
+	KeyRefused  State = "key refused"        // the API refuses the key: it is asked again now and then only
+	Unreachable State = "source unreachable" // there is no way to the API
+	Failing     State = "failing"            // the last pass could not go on, or windows cannot be read or held still
+	CatchingUp  State = "catching up"        // windows that have ended are still to be read
+	OK          State = "ok"
+)
+
+func states() []State { return []State{Superseded, KeyRefused, Unreachable, Failing, CatchingUp, OK} }
+
+// stateOf is a dataset's state, why, and since when, as far as that is known. What only this process knows goes first.
+func stateOf(d sink.DatasetStatus, here State, why string) (State, string, time.Time) {
+	switch {
+	case here == Superseded:
+		return here, why, time.Time{}
+	case d.Problem == sink.ProblemKey, here == KeyRefused:
+		if d.Problem == sink.ProblemKey {
+			return KeyRefused, d.Reason, d.Since
+		}
+		return KeyRefused, why, time.Time{}
+	case d.Problem == sink.ProblemUnreachable:
+		return Unreachable, d.Reason, d.Since
+	case d.Problem == sink.ProblemFailing:
+		return Failing, d.Reason, d.Since
+	case d.Failed > 0:
+		return Failing, d.Error, time.Time{}
+	case d.Behind > 1 || d.Windows == 0: // the last one that has ended may wait for its tick
+		return CatchingUp, "", time.Time{}
+	}
+	return OK, "", time.Time{}
+}
