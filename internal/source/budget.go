@@ -23,9 +23,9 @@ type Slots struct {
 }
 
 const (
-	slowest  = 32          // the rate is never lowered below this part of the full one
-	recovery = 50          // so many successes win back the full rate from nothing
-	batch    = time.Second // the stretch of slots that a client takes at once, at most
+	slowest  = 32              // the rate is never lowered below this part of the full one
+	recovery = 50              // so many successes win back the full rate from nothing
+	batch    = time.Second / 2 // the stretch of slots that a client takes at once, at most
 	// forgiven is after how long without a request a lowered rate is the full one again.
 	forgiven = 10 * time.Minute
 )

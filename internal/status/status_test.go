@@ -99,6 +99,9 @@ func TestMetrics(t *testing.T) {
 		`exporter_lag_seconds{dataset="calls"} 3600`,
 		`exporter_failing_windows{dataset="calls"} 1`,
 		`exporter_warehouse_up 1`,
+		`exporter_dataset_state{dataset="calls",state="failing"} 1`,
+		`exporter_dataset_state{dataset="calls",state="ok"} 0`,
+		`exporter_dataset_state{dataset="new",state="catching up"} 1`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("no %s in\n%s", line, body)
@@ -118,5 +121,63 @@ func TestWarehouseThatDoesNotAnswer(t *testing.T) {
 	}
 	if _, body := get("/metrics"); !strings.Contains(body, "exporter_warehouse_up 0\n") {
 		t.Error("the warehouse counts as up")
+	}
+}
+
+func TestStates(t *testing.T) {
+	since := now.Add(-time.Hour)
+	refused := sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemKey, Reason: "status 401", Since: since}}
+	skip := sink.Condition{Skip: sink.Limit{Works: 900, Refused: 1000, Met: 1, Until: now.Add(time.Hour)}}
+	past := sink.Condition{Range: sink.Limit{Works: 900, Refused: 1000, Met: 1, Until: now.Add(-time.Hour)}}
+	for _, c := range []struct {
+		name   string
+		ledger sink.DatasetStatus
+		here   status.State
+		state  status.State
+		reason string
+		ready  int
+	}{
+		{"nothing read", sink.DatasetStatus{}, "", status.CatchingUp, "", 200},
+		{"history to read", sink.DatasetStatus{Windows: 9, Behind: 5}, "", status.CatchingUp, "", 200},
+		{"all read", sink.DatasetStatus{Windows: 9, Due: 1, Behind: 1}, "", status.OK, "", 200},
+		{"a window fails", sink.DatasetStatus{Windows: 9, Behind: 5, Failed: 1, Error: "status 500"}, "", status.Failing, "status 500", 200},
+		{"the pass fails", sink.DatasetStatus{Windows: 9, Condition: sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemFailing, Reason: "narrowing"}}}, "", status.Failing, "narrowing", 200},
+		{"no way", sink.DatasetStatus{Windows: 9, Condition: sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemUnreachable, Reason: "refused"}}}, "", status.Unreachable, "refused", 200},
+		{"the key, as the ledger knows", sink.DatasetStatus{Windows: 9, Failed: 1, Error: "x", Condition: refused}, "", status.KeyRefused, "status 401", 200},
+		{"the key, as we know", sink.DatasetStatus{Windows: 9}, status.KeyRefused, status.KeyRefused, "here", 200},
+		{"another config", sink.DatasetStatus{Windows: 9, Condition: refused}, status.Superseded, status.Superseded, "here", 503},
+		{"a limit", sink.DatasetStatus{Windows: 9, Condition: skip}, "", status.OK, "", 200},
+		{"a limit that has run out", sink.DatasetStatus{Windows: 9, Condition: past}, "", status.OK, "", 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.ledger.Name = "calls"
+			l := &ledger{all: []sink.DatasetStatus{c.ledger}}
+			here := func(string) (status.State, string) {
+				if c.here == "" {
+					return "", ""
+				}
+				return c.here, "here"
+			}
+			report, err := status.Read(t.Context(), l, now, "v1", nil, here)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := report.Datasets[0]
+			if d.State != c.state || d.Reason != c.reason {
+				t.Errorf("%s: %s, want %s: %s", d.State, d.Reason, c.state, c.reason)
+			}
+			if c.state == status.KeyRefused && c.here == "" && !d.Since.Equal(since) {
+				t.Errorf("since %v", d.Since)
+			}
+			if want := c.ledger.Skip.Works; d.Limits.MaxSkip != want || d.Limits.MaxRangeSeconds != 0 {
+				t.Errorf("limits %+v", d.Limits)
+			}
+			handler := status.New(status.Options{Warehouse: l, Registry: prometheus.NewRegistry(), Clock: func() time.Time { return now }, Here: here})
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+			if answer.Code != c.ready {
+				t.Errorf("/readyz answers %d", answer.Code)
+			}
+		})
 	}
 }
