@@ -107,9 +107,9 @@ func (w *ward) open(text string) *App {
 	return a
 }
 
-// tick is a tick of every dataset, a minute after the one before.
+// tick is a tick of every dataset, three minutes after the one before.
 func (w *ward) tick() {
-	w.clock.Advance(time.Minute)
+	w.clock.Advance(3 * time.Minute)
 	for _, j := range w.jobs {
 		w.pass(w.Context(), j, nil)
 	}
@@ -157,7 +157,7 @@ func TestARefusedKeyStopsTheAsking(t *testing.T) {
 	if n := len(w.sim.Requests()); n < 1 || n > 2 { // the next span may be read while the first one fails
 		t.Errorf("%d requests of the first tick: the second dataset knows by then", n)
 	}
-	for range 119 {
+	for range 39 {
 		w.tick()
 	}
 	if n := len(w.sim.Requests()); n < 7 || n > 2*9 {
@@ -169,7 +169,7 @@ func TestARefusedKeyStopsTheAsking(t *testing.T) {
 	state, _ := w.health.of("second")
 	w.expect("here", state, status.KeyRefused)
 	w.sim.Unscript()
-	for range 16 {
+	for range 6 {
 		w.tick()
 	}
 	w.expect("told that it is over", w.log.says("the API takes the key again"), 1)
@@ -186,13 +186,12 @@ func TestADatasetsFailureStopsNoOther(t *testing.T) {
 	}{
 		{http.StatusForbidden, 2 * 5, "key refused"},
 		{http.StatusBadRequest, 40, "failing"},
-		{http.StatusNotFound, 40, "failing"},
 	} {
 		t.Run(http.StatusText(c.status), func(t *testing.T) {
 			w := newWard(t)
 			asked := 0
 			w.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Report == w.ids[0] }), simulator.Status(c.status, "{}"))
-			for range 60 {
+			for range 20 {
 				w.tick()
 			}
 			for _, r := range w.sim.Requests() {
@@ -206,7 +205,7 @@ func TestADatasetsFailureStopsNoOther(t *testing.T) {
 			w.expect("states", w.states(), "first: "+c.state+", second: ok")
 			w.whole(1)
 			w.sim.Unscript()
-			for range 70 {
+			for range 25 {
 				w.tick()
 			}
 			w.expect("states", w.states(), "first: ok, second: ok")
@@ -316,7 +315,7 @@ func TestASupersededDaemonIsNotReady(t *testing.T) {
 	if _, err := newer.exporters[0].Export(t.Context(), export.Pass{Kind: sink.RunScheduled}); err != nil {
 		t.Fatal(err)
 	}
-	for range 10 {
+	for range 3 {
 		w.tick()
 	}
 	w.expect("told", w.log.says("another process has prepared this dataset with another config"), 1)

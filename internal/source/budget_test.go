@@ -51,6 +51,13 @@ func (c *crew) send(ctx context.Context, name string, took time.Duration) *pace 
 	return p
 }
 
+// slots is the budget as it is now.
+func (c *crew) slots() Slots {
+	c.budget.mu.Lock()
+	defer c.budget.mu.Unlock()
+	return c.budget.slots
+}
+
 // between is how many requests were sent in [from, to), by one or by all ("").
 func (c *crew) between(name string, from, to time.Time) int {
 	c.mu.Lock()
@@ -160,7 +167,7 @@ func TestSlotsOfADeadClientComeBack(t *testing.T) {
 		c.send(ctx, "other", time.Millisecond)
 		time.Sleep(20 * time.Second)
 		kill()
-		time.Sleep(2 * batch)
+		time.Sleep(2 * time.Second) // it had at most two batches in hand, and was taking a third
 		from := time.Now()
 		time.Sleep(10 * time.Second)
 		cancel()
@@ -189,18 +196,18 @@ func TestOneMeetsALimitAndAllKeepIt(t *testing.T) {
 		limited := time.Now()
 		time.Sleep(61 * time.Second)
 		// The slots that the others had in hand, and those that they were taking.
-		known := limited.Add(2*batch + late)
+		known := limited.Add(2 * time.Second)
 		if n := c.between("one", limited, limited.Add(time.Minute)); n != 0 {
 			t.Errorf("it sent %d requests in the pause that it was told of", n)
 		}
 		if n := c.between("", known, limited.Add(time.Minute)); n != 0 {
 			t.Errorf("%d requests in the pause", n)
 		}
-		if got := c.budget.slots; got.Lowered != 1 || got.Rate < 0.5 || got.Rate > 0.7 {
+		if got := c.slots(); got.Lowered != 1 || got.Rate < 0.5 || got.Rate > 0.7 {
 			t.Errorf("%+v: the rate must be half, and on its way up", got)
 		}
 		time.Sleep(time.Minute)
-		if got := c.budget.slots.Rate; got != 1 {
+		if got := c.slots().Rate; got != 1 {
 			t.Errorf("a minute later the rate is %v of the full one", got)
 		}
 		cancel()
