@@ -110,6 +110,7 @@ func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading
 	if s.Dataset.whole() {
 		return // it is asked for as it is, whatever is known
 	}
+	most := s.maxRows()
 	l := &s.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +118,7 @@ func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading
 	seconds := int64(math.Ceil(asked.Seconds()))
 	if refused := limited(err); refused != nil {
 		if refused.Skip > 0 {
-			s.suspected = s.behind(refused.Skip)
+			s.suspected = s.behind(refused.Skip, most)
 		} else if seconds <= l.longest {
 			l.longest = 0
 		}
@@ -150,9 +151,9 @@ func limited(err error) *source.Error {
 
 // behind is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
 // was not. Of a probe, which leaps, nothing is known but that.
-func (s *span) behind(skip int) int64 {
+func (s *span) behind(skip, most int) int64 {
 	page := s.Dataset.Query.PageSize
-	if s.fit.uncertain && skip == s.maxRows() {
+	if s.fit.uncertain && skip == most {
 		return int64(max(skip/2, page))
 	}
 	return int64(max(skip-page, page))

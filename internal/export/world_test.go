@@ -166,18 +166,29 @@ func (w *world) open() warehouse {
 	return opened
 }
 
-// newExporter is another replica.
-func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
+const (
+	attempts = 3 // of a request
+	inFlight = 4 // requests at once
+)
+
+// client reads the API, and sends a request so often.
+func (w *world) client(attempts int) *source.Client {
+	w.Helper()
 	client, err := source.New(source.Options{
-		Endpoint: w.server.URL, APIKey: "key", Timeout: 5 * time.Second, MaxAttempts: 8, FirstDelay: time.Millisecond,
-		RequestsPerSecond: 1e6, MaxInFlight: 4, MaxPageBytes: 64 << 20,
+		Endpoint: w.server.URL, APIKey: "key", Timeout: 5 * time.Second, MaxAttempts: attempts, FirstDelay: time.Millisecond,
+		RequestsPerSecond: 1e6, MaxInFlight: inFlight, MaxPageBytes: 64 << 20,
 	})
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.Cleanup(client.Close)
+	return client
+}
+
+// newExporter is another replica.
+func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
 	return &export.Exporter{
-		Dataset: d, Source: client, Warehouse: to, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
+		Dataset: d, Source: w.client(attempts), Warehouse: to, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
 		Clock: w.clock.Now, Owner: fmt.Sprintf("replica %d", w.owners.Add(1)), LeaseTTL: time.Minute,
 		Lanes: export.NewLanes(1),
 	}
