@@ -22,8 +22,9 @@ import (
 	"samespace-exporter/internal/source/simulator"
 )
 
-// What a replica that is cut off must have lost after, with leases of three seconds.
-const takeOver = 30 * time.Second
+// What a replica that is cut off holds is another's after this: a lease is three seconds; a transaction that fell silent
+// within a statement is ended after fifteen; and by then the others may wait for the next minute's tick.
+const takeOver = 80 * time.Second
 
 // fleet is three daemons, a Postgres and a simulated API, each in a container, on a network of their own.
 type fleet struct {

@@ -21,13 +21,14 @@ const (
 // Migrate brings the exporter's own tables to the newest version. Processes that start at once wait for each
 // other: each holds a lock in a transaction of its own while it migrates on another connection.
 func (w *Warehouse) Migrate(ctx context.Context) error {
-	return w.patient().inTx(ctx, "migrate", func(lock pgx.Tx) error {
+	w = w.patient(migrating * w.timeout)
+	return w.inTx(ctx, "migrate", func(lock pgx.Tx) error {
 		if err := takeLock(ctx, lock, migrateLock); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, w.ddlTimeout)
+		ctx, cancel := context.WithTimeout(ctx, w.timeout)
 		defer cancel()
-		db := stdlib.OpenDB(*w.pool.Config().ConnConfig)
+		db := stdlib.OpenDB(*w.pool.Config().ConnConfig, stdlib.OptionAfterConnect(w.settleMigration))
 		defer func() { _ = db.Close() }()
 		// The schema comes first: goose keeps its version table there.
 		if exists, err := schemaExists(ctx, lock, "exporter"); err != nil {
@@ -49,6 +50,16 @@ func (w *Warehouse) Migrate(ctx context.Context) error {
 		_, err = provider.Up(ctx)
 		return err
 	})
+}
+
+// settleMigration prepares the session of migrations, whose transactions goose begins: one that falls silent must not
+// keep others from migrating.
+func (w *Warehouse) settleMigration(ctx context.Context, conn *pgx.Conn) error {
+	if err := settle(ctx, conn); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", (w.timeout/silence).Milliseconds()))
+	return err
 }
 
 func takeLock(ctx context.Context, tx pgx.Tx, key int64) error {

@@ -32,7 +32,7 @@ type Warehouse struct {
 	schema      string
 	lockTimeout time.Duration
 	timeout     time.Duration // of a transaction
-	ddlTimeout  time.Duration // of one that migrates or alters tables
+	ddlTimeout  time.Duration // of one that alters tables
 	distribute  bool
 }
 

@@ -17,6 +17,8 @@ const (
 	// ddlTimeout is long, since an index of a large table takes long; a peer that is gone is noticed sooner, by
 	// keepalives.
 	ddlTimeout = 6 * time.Hour
+	// migrating is how many times as long as a transaction it may take to bring the exporter's own tables up to date.
+	migrating = 12
 	// pingTimeout is how long a connection that was idle for a second may take to show that it lives.
 	pingTimeout = 5 * time.Second
 	// silence is the part of a transaction's time that the server waits for its client's next message.
@@ -53,10 +55,10 @@ func begin(mode string, timeout time.Duration) string {
 		mode, timeout.Milliseconds(), (timeout / silence).Milliseconds())
 }
 
-// patient is the warehouse for what takes long.
-func (w *Warehouse) patient() *Warehouse {
+// patient is the warehouse with another time for transactions.
+func (w *Warehouse) patient(timeout time.Duration) *Warehouse {
 	patient := *w
-	patient.timeout = w.ddlTimeout
+	patient.timeout = timeout
 	return &patient
 }
 

@@ -27,7 +27,11 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if err != nil {
 			return err
 		}
-		if err := w.alter(ctx, tx, statements); err != nil {
+		patience := w.ddlTimeout
+		if created {
+			patience = w.timeout // nothing takes long on an empty table
+		}
+		if err := w.alter(ctx, tx, statements, patience); err != nil {
 			return err
 		}
 		prepared = sink.Prepared{Changes: statements, Created: created}
@@ -92,14 +96,14 @@ func existing(ctx context.Context, tx pgx.Tx, t target) (*schema.Existing, error
 
 // alter runs the statements, none of which waits long for a lock: whoever waits for a table makes all wait
 // that come later.
-func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string) error {
+func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string, patience time.Duration) error {
 	if len(statements) == 0 {
 		return nil
 	}
 	if err := w.checkCitus(ctx, tx); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, tx, w.ddlTimeout); err != nil {
+	if err := waitFor(ctx, tx, patience); err != nil {
 		return err
 	}
 	timeout := strconv.FormatInt(w.lockTimeout.Milliseconds(), 10)
