@@ -13,7 +13,9 @@ import (
 // Condition is what is known of a dataset beside its windows.
 func (w *Warehouse) Condition(ctx context.Context, dataset string) (s sink.Condition, err error) {
 	scanned := condition{to: &s}
-	err = w.pool.QueryRow(ctx, statement("condition"), dataset).Scan(scanned.columns()...)
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, statement("condition"), dataset).Scan(scanned.columns()...)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return sink.Condition{}, nil
 	}

@@ -74,9 +74,13 @@ func (w world) calls(at *Warehouse) map[string]func() error {
 			_, err := at.Remaining(ctx, sink.Run{ID: run, Dataset: "calls", Range: lease.Span(), StartedAt: w.now()})
 			return err
 		},
-		"status": func() error { _, err := at.Status(ctx, w.now()); return err },
-		"query":  func() error { _, _, err := at.Query(ctx, "SELECT 1"); return err },
-		"check":  func() error { _, err := at.Check(ctx); return err },
+		"condition": func() error { _, err := at.Condition(ctx, "calls"); return err },
+		"rejects":   func() error { _, err := at.Rejects(ctx, sink.RejectsRequest{Dataset: "calls", Limit: 1}); return err },
+		"windows":   func() error { _, err := at.Windows(ctx, "calls", lease.Span()); return err },
+		"entries":   func() error { _, err := at.Entries(ctx, "calls", "", lease.Span()); return err },
+		"status":    func() error { _, err := at.Status(ctx, w.now()); return err },
+		"query":     func() error { _, _, err := at.Query(ctx, "SELECT 1"); return err },
+		"check":     func() error { _, err := at.Check(ctx); return err },
 	}
 }
 

@@ -17,10 +17,13 @@ func (w *Warehouse) Rejects(ctx context.Context, r sink.RejectsRequest) (page []
 	if r.Behind != nil {
 		seen, fingerprint = &r.Behind.LastSeen, r.Behind.Fingerprint
 	}
-	rows, err := w.pool.Query(ctx, statement("rejects_page"), r.Dataset, seen, fingerprint, r.Limit)
-	if err == nil {
-		page, err = pgx.CollectRows(rows, scanQuarantined)
-	}
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement("rejects_page"), r.Dataset, seen, fingerprint, r.Limit)
+		if err == nil {
+			page, err = pgx.CollectRows(rows, scanQuarantined)
+		}
+		return err
+	})
 	if sqlState(err) == undefinedTable {
 		return nil, sink.ErrNotMigrated
 	}

@@ -12,8 +12,7 @@ import (
 
 // Entries are the ledger's windows that overlap a stretch of time.
 func (w *Warehouse) Entries(ctx context.Context, dataset, config string, within window.Window) (entries []sink.Entry, err error) {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, w.pool, snapshot, func(tx pgx.Tx) error {
+	err = w.tryTx(ctx, snapshot, func(tx pgx.Tx) error {
 		var prepared bool
 		if err := tx.QueryRow(ctx, statement("prepared_with"), dataset, config).Scan(&prepared); err != nil {
 			return err
