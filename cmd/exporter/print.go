@@ -55,7 +55,15 @@ func (c *command) printSummaries(summaries []app.Summary, err error) {
 	printTable(c.stdout, []string{
 		"dataset", "windows", "requests", "rows read", "inserted", "updated", "unchanged", "deleted", "rejected", "failed spans", "took",
 	}, rows)
+	for _, s := range summaries {
+		if s.RowsRead > 0 {
+			_, _ = fmt.Fprintf(c.stdout, "%s: time went to fetching %s, waiting for the rate %s, decoding %s, comparing %s, committing %s (much of it at once)\n", s.Dataset,
+				short(s.Spent.Fetch), short(s.Spent.Wait), short(s.Spent.Decode), short(s.Spent.Compare), short(s.Spent.Commit))
+		}
+	}
 }
+
+func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 func count[T int | int64](n T) string { return fmt.Sprintf("%d", n) }
 

@@ -210,7 +210,7 @@ func owner() string {
 func (a *App) observe(e export.Event) {
 	if e.Step == export.StepCommitted {
 		a.metrics.Committed(status.Commit{
-			Dataset: e.Dataset, Windows: e.Windows, Requests: e.Requests, Rejected: e.Rejected, Waited: e.Waited, Counts: e.Counts,
+			Dataset: e.Dataset, Windows: e.Windows, Requests: e.Requests, Rejected: e.Rejected, Spent: e.Spent, Counts: e.Counts,
 		})
 	}
 	if a.Observe != nil {

@@ -92,7 +92,9 @@ func (a *App) conclude(s export.Summary, err error, news bool) {
 	case s.Spans > 0:
 		logger.Info("pass done", "windows", s.Windows, "requests", s.Requests, "rows", s.RowsRead, "inserted", s.Counts.Inserted,
 			"updated", s.Counts.Updated, "unchanged", s.Counts.Unchanged, "deleted", s.Counts.Deleted, "rejected", s.Rejected,
-			"replaced_characters", s.Replaced, "took", s.Took.String())
+			"replaced_characters", s.Replaced, "took", s.Took.String(),
+			"fetch", s.Spent.Fetch.String(), "wait", s.Spent.Wait.String(), "decode", s.Spent.Decode.String(),
+			"compare", s.Spent.Compare.String(), "commit", s.Spent.Commit.String())
 	default:
 		logger.Debug("nothing due")
 	}

@@ -172,9 +172,9 @@ type Event struct {
 	Rows     int           // rows read by it
 	Requests int
 	Rejected int
-	Replaced int           // NUL characters that became U+FFFD
-	Waited   time.Duration // for the rate limit
-	Counts   sink.Counts   // of a commit
+	Replaced int         // NUL characters that became U+FFFD
+	Spent    sink.Spent  // by it, and by the steps before that it goes with
+	Counts   sink.Counts // of a commit
 }
 
 // Summary is what a pass did.
@@ -188,6 +188,8 @@ type Summary struct {
 	Rejected int
 	Replaced int // NUL characters that became U+FFFD
 	Counts   sink.Counts
+	// Spent is where the time went, of what was committed. Much is done at once: the sum may be more than Took.
+	Spent sink.Spent
 	// Failed are the spans that were not read, or not stably, with why.
 	Failed []SpanError
 	// Stopped is set when the pass was asked to stop before all was done.

@@ -225,7 +225,7 @@ func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summa
 		return p.summary, err
 	}
 	p.run.EndedAt = p.Exporter.now()
-	p.run.Outcome = outcomeOf(p.summary, err)
+	p.run.Outcome, p.run.Spent = outcomeOf(p.summary, err), p.summary.Spent
 	if ended := p.Warehouse.EndRun(writing, p.run); ended != nil {
 		err = errors.Join(err, ended)
 	}

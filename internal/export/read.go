@@ -266,7 +266,8 @@ func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error)
 func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
 	s.heavy.Store(0)
 	event := Event{
-		Step: StepRead, Span: p.stretch, Rows: p.reading.Rows, Requests: p.reading.Requests, Waited: p.reading.Waited,
+		Step: StepRead, Span: p.stretch, Rows: p.reading.Rows, Requests: p.reading.Requests,
+		Spent: sink.Spent{Fetch: p.reading.Took, Wait: p.reading.Waited, Decode: p.mapping},
 	}
 	s.observe(event)
 	s.begin(p.stretch, began, p.unstable)

@@ -53,7 +53,10 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	event.Step = StepCommitting
 	p.observe(event)
 	o.batch.Lease = o.held.remaining()
+	began := time.Now()
+	o.batch.Compared = &event.Spent.Compare
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
+	event.Spent.Commit = time.Since(began) - event.Spent.Compare
 	if err != nil {
 		// The table may have been altered under our feet: look again next time. Not so when the lease is lost, which
 		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
@@ -97,6 +100,7 @@ func (p *passage) sum(e Event) {
 	s.Requests += e.Requests
 	s.Rejected += e.Rejected
 	s.Replaced += e.Replaced
+	s.Spent.Add(e.Spent)
 	s.Counts.Inserted += e.Counts.Inserted
 	s.Counts.Updated += e.Counts.Updated
 	s.Counts.Unchanged += e.Counts.Unchanged

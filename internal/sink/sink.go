@@ -242,6 +242,8 @@ type Batch struct {
 	// Run is the run whose counters (windows, rows read, written, unchanged, rejected, deleted) the commit adds to.
 	// Zero: no run is kept.
 	Run RunID
+	// Compared, when set, is what the time of reading and comparing what the table has is added to.
+	Compared *time.Duration
 	// RowsRead is how many rows the API sent for this batch, for the run's counter.
 	RowsRead int64
 	// Sweep marks rows that are gone. nil: none is. Only for a table with MarksDeleted, a key and a time field.
@@ -294,6 +296,32 @@ type Run struct {
 	Rejected  int64
 	Deleted   int64  // rows that were marked as deleted
 	Outcome   string // "", "done", "failed" or "interrupted"
+	// Spent is where the time went; the warehouse keeps whole milliseconds.
+	Spent Spent
+}
+
+// Spent is where time went. Much of it is spent at once, so that the sum may be more than the time that passed.
+type Spent struct {
+	Fetch   time.Duration // from sending requests to the last bytes of their replies, summed up over requests
+	Wait    time.Duration // of requests for the rate limit and for a place among those in flight, summed up
+	Decode  time.Duration // making typed rows
+	Compare time.Duration // reading and comparing what the table had, within commits
+	Commit  time.Duration // commits, without comparing
+}
+
+// Add adds what was spent besides.
+func (s *Spent) Add(more Spent) {
+	s.Fetch += more.Fetch
+	s.Wait += more.Wait
+	s.Decode += more.Decode
+	s.Compare += more.Compare
+	s.Commit += more.Commit
+}
+
+// SpentOf is what milliseconds say, in the order of Spent's fields.
+func SpentOf(ms [5]int64) Spent {
+	of := func(i int) time.Duration { return time.Duration(ms[i]) * time.Millisecond }
+	return Spent{Fetch: of(0), Wait: of(1), Decode: of(2), Compare: of(3), Commit: of(4)}
 }
 
 // BackfillRequest asks for a backfill.

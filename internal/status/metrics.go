@@ -16,6 +16,7 @@ type Metrics struct {
 	windows  *prometheus.CounterVec
 	rejected *prometheus.CounterVec
 	waited   *prometheus.CounterVec
+	spent    *prometheus.CounterVec
 	passes   *prometheus.CounterVec
 	took     *prometheus.CounterVec
 
@@ -41,6 +42,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		windows:  counter("exporter_windows_total", "Windows read and committed."),
 		rejected: counter("exporter_rejected_rows_total", "Rows that did not fit the mapping."),
 		waited:   counter("exporter_rate_wait_seconds_total", "Time spent waiting for the rate limit."),
+		spent:    counter("exporter_stage_seconds_total", "Time spent on committed rows, by stage; stages of several pages and spans go on at once.", "stage"),
 		passes:   counter("exporter_passes_total", "Passes by outcome.", "outcome"),
 		took:     counter("exporter_pass_seconds_total", "Time spent in passes."),
 
@@ -55,7 +57,7 @@ type Commit struct {
 	Windows  int
 	Requests int
 	Rejected int
-	Waited   time.Duration
+	Spent    sink.Spent
 	Counts   sink.Counts
 }
 
@@ -68,7 +70,12 @@ func (m *Metrics) Committed(c Commit) {
 	m.windows.WithLabelValues(c.Dataset).Add(float64(c.Windows))
 	m.requests.WithLabelValues(c.Dataset).Add(float64(c.Requests))
 	m.rejected.WithLabelValues(c.Dataset).Add(float64(c.Rejected))
-	m.waited.WithLabelValues(c.Dataset).Add(c.Waited.Seconds())
+	m.waited.WithLabelValues(c.Dataset).Add(c.Spent.Wait.Seconds())
+	for stage, took := range map[string]time.Duration{
+		"fetch": c.Spent.Fetch, "wait": c.Spent.Wait, "decode": c.Spent.Decode, "compare": c.Spent.Compare, "commit": c.Spent.Commit,
+	} {
+		m.spent.WithLabelValues(c.Dataset, stage).Add(took.Seconds())
+	}
 }
 
 // Passed counts a pass that ended: outcome is "done", "failed" or "interrupted".

@@ -24,6 +24,7 @@ type arranged struct {
 	// exportedAt is when this version of the rows is written: the transaction's time.
 	exportedAt time.Time
 	duplicates int64
+	comparing  *time.Duration // see sink.Batch.Compared
 }
 
 // verdict is how a row differs from what the table has.

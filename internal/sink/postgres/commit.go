@@ -22,6 +22,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		return counts, errors.New("commit: a batch without readings says nothing of its lease")
 	}
 	rows := arrange(w.target(b.Table), b.Rows)
+	rows.comparing = b.Compared
 	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
 		at, err := fence(ctx, tx, b)
 		if err != nil {

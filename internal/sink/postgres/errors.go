@@ -21,6 +21,9 @@ const attempts = 4
 // undefinedTable says that a table is not there, or its schema.
 const undefinedTable = "42P01"
 
+// undefinedColumn says that a table is there, but is not what this version of the program makes of it.
+const undefinedColumn = "42703"
+
 // inTx runs work in a transaction: all of it is kept, or nothing. work may run several times, each time on
 // another connection. The error says what was tried.
 func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {

@@ -38,7 +38,8 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 			return err
 		}
 		queued := &pgx.Batch{}
-		queued.Queue(statement("run_end"), r.ID, nullable(r.EndedAt), r.Outcome)
+		queued.Queue(statement("run_end"), r.ID, nullable(r.EndedAt), r.Outcome,
+			r.Spent.Fetch.Milliseconds(), r.Spent.Wait.Milliseconds(), r.Spent.Decode.Milliseconds(), r.Spent.Compare.Milliseconds(), r.Spent.Commit.Milliseconds())
 		queued.Queue(statement("windows_settle"), dataset, sink.SettleWindows)
 		queued.Queue(statement("runs_forget"), dataset, r.EndedAt.Add(-sink.KeepRuns), sink.LastRuns, sink.ForgetRuns)
 		return tx.SendBatch(ctx, queued).Close()
@@ -69,7 +70,8 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.Datas
 		}
 		return err
 	})
-	if sqlState(err) == undefinedTable {
+	switch sqlState(err) {
+	case undefinedTable, undefinedColumn: // nothing was migrated yet, or another process is about it
 		return nil, sink.ErrNotMigrated
 	}
 	return all, classify(ctx, "read status", err)
@@ -93,8 +95,11 @@ func collectRuns(rows pgx.Rows, err error) ([]sink.Run, error) {
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r sink.Run, err error) {
 		var startedAt, endedAt, rangeStart, rangeEnd *time.Time
+		var ms [5]int64
 		err = row.Scan(&r.ID, &r.Dataset, &r.Kind, &startedAt, &endedAt, &rangeStart, &rangeEnd, &r.OpenEnded,
-			&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Deleted, &r.Outcome)
+			&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Deleted, &r.Outcome,
+			&ms[0], &ms[1], &ms[2], &ms[3], &ms[4])
+		r.Spent = sink.SpentOf(ms)
 		r.StartedAt, r.EndedAt = instant(startedAt), instant(endedAt)
 		r.Range.Start, r.Range.End = instant(rangeStart), instant(rangeEnd)
 		return r, err

@@ -24,7 +24,7 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 	if len(a.Key) == 0 {
 		return a.appendAll(ctx, conn)
 	}
-	if err := a.compare(ctx, conn); err != nil {
+	if err := a.timed(ctx, conn, a.compare); err != nil {
 		return sink.Counts{}, err
 	}
 	if a.count(unseen) > 0 && a.count(changed) == 0 {
@@ -33,7 +33,7 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 			return a.counts(a.count(unseen)), err
 		}
 		// A key is elsewhere in time, or another commit has just written it: look again, by key.
-		if err := a.compareByKey(ctx, conn); err != nil {
+		if err := a.timed(ctx, conn, a.compareByKey); err != nil {
 			return sink.Counts{}, err
 		}
 	}
@@ -42,6 +42,15 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 	}
 	written, err := a.upsertStaged(ctx, tx)
 	return a.counts(written), err
+}
+
+// timed compares, and adds the time that it takes to what the batch was to know.
+func (a *arranged) timed(ctx context.Context, conn *pgconn.PgConn, compare func(context.Context, *pgconn.PgConn) error) error {
+	if a.comparing != nil {
+		began := time.Now()
+		defer func() { *a.comparing += time.Since(began) }()
+	}
+	return compare(ctx, conn)
 }
 
 // counts says what became of the rows when so many were written. (Another commit may have written some of them

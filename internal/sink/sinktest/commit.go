@@ -285,6 +285,7 @@ func testCommitRun(b bench) {
 	b.commit(partly)
 
 	run.ID, run.EndedAt, run.Outcome = id, clock(5, 0), "done"
+	run.Spent = sink.Spent{Fetch: time.Second, Wait: 2 * time.Millisecond, Decode: 3 * time.Second, Compare: 4 * time.Second, Commit: time.Hour}
 	b.noError(b.EndRun(ctx, run))
 	status, err := b.Status(ctx, clock(5, 0))
 	b.noError(err)

@@ -7,7 +7,8 @@
 //	through   (a view) dataset, through: as of now
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
 //	          lease_owner, lease_until, epoch
-//	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome
+//	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome,
+//	          fetch_ms, wait_ms, decode_ms, compare_ms, commit_ms (see sink.Spent)
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
 //	alarms    dataset, alarm, since
 //	fields    dataset, table_name, column_name, metric_id, title, type, promoted

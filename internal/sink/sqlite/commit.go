@@ -19,6 +19,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	now := stamp(time.Now()) // the database's clock is this machine's
 	rows := encode(b.Table, b.Rows)
+	rows.comparing = b.Compared
 	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err

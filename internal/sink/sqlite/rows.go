@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+	"time"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -22,6 +23,7 @@ type rowset struct {
 	shape     shape
 	rows      [][]any // values of shape.columns
 	duplicate int64
+	comparing *time.Duration // see sink.Batch.Compared
 }
 
 // encode is done before the transaction, so that others can write meanwhile.
@@ -137,6 +139,10 @@ func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, er
 
 // split tells the rows that the table does not have, and those that it has otherwise.
 func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, err error) {
+	if s.comparing != nil {
+		began := time.Now()
+		defer func() { *s.comparing += time.Since(began) }()
+	}
 	if found, err := s.anyExisting(ctx, tx); err != nil || !found {
 		return s.rows, nil, err
 	}

@@ -51,7 +51,22 @@ func runColumns(r *sink.Run) []any {
 	return []any{
 		&r.ID, &r.Dataset, &r.Kind, at(&r.StartedAt), at(&r.EndedAt), at(&r.Range.Start), at(&r.Range.End), &r.OpenEnded,
 		&r.Windows, &r.RowsRead, &r.Written, &r.Unchanged, &r.Rejected, &r.Deleted, &r.Outcome,
+		milliseconds{&r.Spent.Fetch}, milliseconds{&r.Spent.Wait}, milliseconds{&r.Spent.Decode},
+		milliseconds{&r.Spent.Compare}, milliseconds{&r.Spent.Commit},
 	}
+}
+
+// milliseconds scans a count of them.
+type milliseconds struct{ into *time.Duration }
+
+// Scan is part of sql.Scanner.
+func (m milliseconds) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no count of milliseconds", v)
+	}
+	*m.into = time.Duration(n) * time.Millisecond
+	return nil
 }
 
 func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run, now time.Time) error {
@@ -112,7 +127,10 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 	return w.write(ctx, "end run", func(tx *sql.Tx) error {
 		dataset := sql.Named("dataset", r.Dataset)
 		if _, err := tx.ExecContext(ctx, statement("run_end"), sql.Named("run", int64(r.ID)),
-			sql.Named("ended_at", stamp(r.EndedAt)), sql.Named("outcome", r.Outcome)); err != nil {
+			sql.Named("ended_at", stamp(r.EndedAt)), sql.Named("outcome", r.Outcome),
+			sql.Named("fetch_ms", r.Spent.Fetch.Milliseconds()), sql.Named("wait_ms", r.Spent.Wait.Milliseconds()),
+			sql.Named("decode_ms", r.Spent.Decode.Milliseconds()), sql.Named("compare_ms", r.Spent.Compare.Milliseconds()),
+			sql.Named("commit_ms", r.Spent.Commit.Milliseconds())); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, statement("run_last"), dataset,

@@ -1,5 +1,6 @@
 -- The latest backfill of the same range, or of the same start where no end was named.
-SELECT id, dataset, kind, started_at, ended_at, range_start, range_end, open_ended, windows, rows_read, written, unchanged, rejected, deleted, outcome
+SELECT id, dataset, kind, started_at, ended_at, range_start, range_end, open_ended, windows, rows_read, written, unchanged, rejected, deleted, outcome,
+       fetch_ms, wait_ms, decode_ms, compare_ms, commit_ms
 FROM exporter.runs
 WHERE dataset = $1 AND kind = 'backfill' AND range_start = $2 AND (range_end = $3 OR open_ended AND $4)
 ORDER BY id DESC

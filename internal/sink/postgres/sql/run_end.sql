@@ -1,5 +1,8 @@
 WITH ended AS (
-    UPDATE exporter.runs SET ended_at = $2, outcome = $3 WHERE id = $1 RETURNING dataset
+    UPDATE exporter.runs SET
+        ended_at = $2, outcome = $3, fetch_ms = fetch_ms + $4, wait_ms = wait_ms + $5, decode_ms = decode_ms + $6,
+        compare_ms = compare_ms + $7, commit_ms = commit_ms + $8
+    WHERE id = $1 RETURNING dataset
 )
 UPDATE exporter.datasets AS d
 SET last_run = $1,

@@ -1,5 +1,6 @@
 SELECT id, dataset, kind, started_at, ended_at, range_start, range_end, open_ended,
-       windows, rows_read, written, unchanged, rejected, deleted, outcome
+       windows, rows_read, written, unchanged, rejected, deleted, outcome,
+       fetch_ms, wait_ms, decode_ms, compare_ms, commit_ms
 FROM exporter_runs
 WHERE dataset = :dataset AND kind = 'backfill' AND range_start = :from
   AND (range_end = :to OR open_ended AND :open_ended)

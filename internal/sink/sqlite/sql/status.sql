@@ -30,6 +30,7 @@ SELECT d.name, d.kind, d.table_name, t.through,
        coalesce(r.id, 0), coalesce(r.dataset, ''), coalesce(r.kind, ''), r.started_at, r.ended_at,
        r.range_start, r.range_end, coalesce(r.open_ended, 0), coalesce(r.windows, 0), coalesce(r.rows_read, 0),
        coalesce(r.written, 0), coalesce(r.unchanged, 0), coalesce(r.rejected, 0), coalesce(r.deleted, 0), coalesce(r.outcome, ''),
+       coalesce(r.fetch_ms, 0), coalesce(r.wait_ms, 0), coalesce(r.decode_ms, 0), coalesce(r.compare_ms, 0), coalesce(r.commit_ms, 0),
        d.problem, d.problem_reason, d.problem_since,
        coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,
        coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until
