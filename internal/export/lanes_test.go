@@ -1,0 +1,198 @@
+package export_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source/simulator"
+)
+
+// lanesWorld has much to do, in spans of five hours, and three lanes to do it in.
+func lanesWorld(t *testing.T, k kind) (w *world, since time.Time) {
+	since = start.Add(-48 * time.Hour)
+	w = newWorld(t, k, calls(400), since, func(d *export.Dataset) { d.MaxSpan = 5 * time.Hour })
+	w.clock.Advance(5 * 24 * time.Hour) // nothing is restated any more
+	w.exporter.Lanes = export.NewLanes(2)
+	return w, since
+}
+
+// meeting lets commits begin only when so many are there, or none comes for a while, and counts how many met.
+type meeting struct {
+	export.Warehouse
+	mu      sync.Mutex
+	waiting int
+	most    int
+	met     chan struct{}
+}
+
+func (m *meeting) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
+	m.mu.Lock()
+	m.waiting++
+	if m.most = max(m.most, m.waiting); m.most == 2 {
+		select {
+		case <-m.met:
+		default:
+			close(m.met)
+		}
+	}
+	m.mu.Unlock()
+	select {
+	case <-m.met:
+	case <-time.After(10 * time.Second):
+	}
+	defer func() {
+		m.mu.Lock()
+		m.waiting--
+		m.mu.Unlock()
+	}()
+	return m.Warehouse.Commit(ctx, b)
+}
+
+// Several spans of one dataset are read and committed at once, each window once.
+func TestLanesWorkAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, since := lanesWorld(t, k)
+		m := &meeting{Warehouse: w.warehouse, met: make(chan struct{})}
+		w.exporter.Warehouse = m
+		w.export()
+		w.mustEqualTruth(since, start)
+		if m.most < 2 {
+			t.Errorf("at most %d commits were under way at once", m.most)
+		}
+		if twice := w.count("select count(*) from %s where reads > 1", k.own("windows")); twice != 0 {
+			t.Errorf("%d windows were read more than once", twice)
+		}
+	})
+}
+
+// A lease that is lost in one lane, or a span that fails there, is nothing to the others.
+func TestLanesDoNotHarmEachOther(t *testing.T) {
+	for name, harm := range map[string]func(w *world, span sink.Lease){
+		"lease lost": func(w *world, span sink.Lease) {
+			w.exec(fmt.Sprintf("update %s set epoch = epoch + 1000, lease_until = %s where epoch = %d", w.kind.own("windows"), past(w.kind), span.Epoch))
+		},
+		"span fails": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				w, since := lanesWorld(t, k)
+				poison := since.Add(12 * time.Hour)
+				if harm == nil {
+					w.sim.Script(simulator.When(func(r simulator.Request) bool {
+						return r.From.Before(poison.Add(time.Minute)) && r.To.After(poison)
+					}), simulator.Errors("internal error"))
+				} else {
+					w.exporter.Warehouse = &harming{Warehouse: w.warehouse, harm: func(l sink.Lease) { harm(w, l) }}
+				}
+				s, err := w.exporter.Export(t.Context(), passOnce())
+				if err != nil {
+					t.Fatalf("the pass ended: %v", err)
+				}
+				if harm == nil && len(s.Failed) == 0 {
+					t.Error("no span failed")
+				}
+				unread := w.count("select count(*) from %s where read_to is null and end_at <= '%s'", k.own("windows"), w.edge().Format(time.RFC3339))
+				if unread > 10 {
+					t.Errorf("%d windows were not read, more than those of two spans", unread)
+				}
+				w.exporter.Warehouse = w.warehouse
+				w.sim.Unscript()
+				w.clock.Advance(2 * time.Hour)
+				w.export()
+				w.mustEqualTruth(since, start)
+			})
+		})
+	}
+}
+
+// harming does harm to the third lease before its commit.
+type harming struct {
+	export.Warehouse
+	commits atomic.Int32
+	harm    func(l sink.Lease)
+}
+
+func (h *harming) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
+	if h.commits.Add(1) == 3 {
+		h.harm(b.Lease)
+	}
+	return h.Warehouse.Commit(ctx, b)
+}
+
+// Stop lets all lanes commit what they read; a cancelled pass gives all its windows back.
+func TestLanesStop(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		for _, drains := range []bool{true, false} {
+			w, _ := lanesWorld(t, k)
+			stop, claims := make(chan struct{}), 0
+			ctx, cancel := context.WithCancelCause(t.Context())
+			w.exporter.Observe = func(e export.Event) {
+				if e.Step != export.StepClaimed {
+					return
+				}
+				if claims++; claims == 3 {
+					if drains {
+						close(stop)
+					} else {
+						cancel(export.ErrInterrupted)
+					}
+				}
+			}
+			s, err := w.exporter.Export(ctx, export.Pass{Kind: sink.RunOnce, Stop: stop})
+			if drains && (err != nil || s.Spans != 3) {
+				t.Errorf("stopped at the third claim: %v, %d spans", err, s.Spans)
+			}
+			if running := w.count("select count(*) from %s where state = 'running'", k.own("windows")); running != 0 || !s.Stopped {
+				t.Errorf("drains %t: %d windows are still running, stopped %t", drains, running, s.Stopped)
+			}
+			cancel(nil)
+		}
+	})
+}
+
+// A report in order of time is read in parts that fill a transaction, from one lease; what moves meanwhile tears it.
+func TestPartsOfALease(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -14)
+		w := newWorld(t, k, calls(1500), since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 200 })
+		moves := 0
+		w.sim.Script(simulator.Every(37), simulator.Meanwhile(func(s *simulator.Simulator) {
+			at := since.Add(time.Duration(moves%14)*24*time.Hour + 5*time.Hour)
+			moves++
+			if _, err := s.Insert(w.report.ID, at, nil); err != nil {
+				t.Error(err)
+			}
+		}))
+		parts, leases := 0, 0
+		w.exporter.Observe = func(e export.Event) {
+			switch e.Step {
+			case export.StepClaimed:
+				leases++
+			case export.StepCommitted:
+				parts++
+			}
+		}
+		w.export()
+		if parts < 3*leases/2 || moves == 0 {
+			t.Errorf("%d parts of %d leases, %d moves", parts, leases, moves)
+		}
+		w.sim.Unscript()
+		w.exporter.Observe = nil
+		// Rows that came into windows that had been read already come with a later reading.
+		w.clock.Advance(time.Minute)
+		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
+			t.Fatal(err)
+		}
+		w.mustEqualTruth(since, w.edge())
+	})
+}
