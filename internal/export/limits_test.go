@@ -51,9 +51,9 @@ func (w *world) refused(l limit) int {
 	return n
 }
 
-// meeting is how many requests may be refused each time that a limit is met: in each of two lanes as many pages as are
+// refusals is how many requests may be refused each time that a limit is met: in each of two lanes as many pages as are
 // asked for at once, and each as often as a request is sent.
-const meeting = 2 * inFlight * attempts
+const refusals = 2 * inFlight * attempts
 
 // limitedWorld is a week of calls behind an API with a limit.
 func limitedWorld(t *testing.T, k kind, l limit) *world {
@@ -85,7 +85,7 @@ func TestLimitsAreLearned(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
 				w := limitedWorld(t, k, l)
 				w.export()
-				if n, most := w.refused(l), l.most*meeting; n == 0 || n > most {
+				if n, most := w.refused(l), l.most*refusals; n == 0 || n > most {
 					t.Errorf("%d requests were refused until it was learned, want 1 to %d", n, most)
 				}
 				w.mustEqualTruth(w.exporter.Dataset.Since, w.edge())
@@ -123,7 +123,7 @@ func TestLimitsAreTriedAgain(t *testing.T) {
 		}
 		w.clock.Advance(20 * time.Minute)
 		w.everythingAgain()
-		if n := w.refused(l); n == 0 || n > l.most*meeting {
+		if n := w.refused(l); n == 0 || n > l.most*refusals {
 			t.Errorf("%d requests were refused once it had run out", n)
 		}
 	}

@@ -45,8 +45,8 @@ func (o *oracle) next() {
 	o.at = append(o.at, time.Time{})
 }
 
-// look takes in the truth as it is now.
-func (o *oracle) look(truth map[string]call, now time.Time) {
+// look takes in the truth as it is now; mapped is what the config maps of it.
+func (o *oracle) look(truth, mapped map[string]call, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.at[o.moment] = now
@@ -54,7 +54,8 @@ func (o *oracle) look(truth map[string]call, now time.Time) {
 		if o.seen[key] == nil {
 			o.seen[key] = map[call]bool{}
 		}
-		o.seen[key][c] = true
+		o.seen[key][c] = true // what is not mapped yet may be filled in later
+		c = mapped[key]
 		switch have := o.rows[key]; {
 		case have == nil || have.started != c.started:
 			o.rows[key] = &known{call: c, appeared: o.moment, changed: o.moment}
@@ -74,10 +75,6 @@ func (o *oracle) look(truth map[string]call, now time.Time) {
 func (o *oracle) anew() {
 	for _, k := range o.rows {
 		k.appeared, k.changed, k.read = o.moment, o.moment, 0
-	}
-	o.seen = map[string]map[call]bool{}
-	for key, k := range o.rows {
-		o.seen[key] = map[call]bool{k.call: true}
 	}
 }
 
