@@ -235,7 +235,7 @@ func (w *alarms) stopped(dataset string, failure error) state {
 // stale is trouble with what is complete: the tick that should have moved it on is stale_after ago, and this process
 // has had as long to catch up.
 func (w *alarms) stale(j job, d sink.DatasetStatus, now time.Time) state {
-	from := d.Through.Add(j.exporter.Dataset.Delay)
+	from := j.exporter.Dataset.Ripe(d.Through)
 	if from.Before(w.began) {
 		from = w.began
 	}

@@ -12,7 +12,6 @@ import (
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/source"
-	"samespace-exporter/internal/window"
 )
 
 // Finding is one line of what Check found out.
@@ -54,8 +53,8 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 			text, err := a.checkTable(ctx, e.Dataset)
 			note("table "+e.Dataset.Mapper.Table().Name, text, err)
 		}
-		text, err := a.checkReport(ctx, e.Dataset)
-		note("report "+e.Dataset.Name, text, err)
+		text, err := a.checkMapping(ctx, e.Dataset)
+		note(string(e.Dataset.Kind)+" "+e.Dataset.Name, text, err)
 		if failsAll(err) {
 			break
 		}
@@ -83,8 +82,8 @@ func (a *App) checkTable(ctx context.Context, d export.Dataset) (string, error) 
 	return "is as the mapping wants it", nil
 }
 
-// checkReport tries the mapping of a report on its latest rows.
-func (a *App) checkReport(ctx context.Context, d export.Dataset) (string, error) {
+// checkMapping tries the mapping of a dataset on its latest rows.
+func (a *App) checkMapping(ctx context.Context, d export.Dataset) (string, error) {
 	recent, err := a.recentRows(ctx, d)
 	if err != nil {
 		return "", err
@@ -103,21 +102,20 @@ type recentRows struct {
 	query source.Query
 }
 
-// recentRows asks for a page of a report: of the last day, or of the last month where that is empty.
+// recentRows asks for a page of a dataset: of the last day, or of the last month where that is empty.
 func (a *App) recentRows(ctx context.Context, d export.Dataset) (recentRows, error) {
-	now := a.Clock.Now().UTC().Truncate(time.Second)
-	const day = 24 * time.Hour
-	for _, back := range []time.Duration{day, 30 * day} {
-		q := d.Query
+	recent := recentRows{query: d.Query}
+	for _, sample := range d.Samples(a.Clock.Now()) {
 		if !d.Snapshot { // which has its own range
-			q.Range = window.Window{Start: now.Add(-back), End: now}
+			recent.query.Range = sample
 		}
-		page, err := a.probe.Page(ctx, q, 0, sampleRows)
+		page, err := a.probe.Page(ctx, recent.query, 0, sampleRows)
+		recent.rows, recent.n, recent.of = page.Rows, len(page.Rows), sample.Duration()
 		if err != nil || len(page.Rows) > 0 {
-			return recentRows{page.Rows, len(page.Rows), back, q}, err
+			return recent, err
 		}
 	}
-	return recentRows{of: 30 * day}, nil
+	return recent, nil
 }
 
 // rate is how many rows a second there are; of a page that is full it is the least, unless they were counted.
@@ -154,9 +152,12 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 		}
 	}
 	if rejected > 0 {
-		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first one since %w; mend the report's fields in the config", rejected, len(sample), first)
+		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first one since %w; mend its fields in the config", rejected, len(sample), first)
 	}
 	text := fmt.Sprintf("%d sampled rows fit the mapping", len(sample))
+	if len(sample) == 1 {
+		text = "the sampled row fits the mapping"
+	}
 	if extra > 0 {
 		text += fmt.Sprintf("; %d of them have ids that it does not name (kept in _extra)", extra)
 	}

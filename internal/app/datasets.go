@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,28 +17,18 @@ import (
 // addDatasets makes an exporter and a job of each dataset that this version exports; the others are kept with
 // the reason, for whoever asks.
 func (a *App) addDatasets(c *config.Config) error {
-	name, lanes := owner(), export.NewLanes(sharedLanes)
+	shared := replica{owner: owner(), lanes: export.NewLanes(sharedLanes)}
 	for _, r := range c.Reports {
-		if reason := notExported(r.Dataset); reason != "" {
-			a.skipped = append(a.skipped, fmt.Sprintf("report %s: %s", r.Name, reason))
-			continue
+		query := source.Query{Report: r.ReportID}
+		if err := a.add(shared, sink.KindReport, r.Dataset, r.Hash(), query); err != nil {
+			return err
 		}
-		if r.Deleted == config.DeletedMark && r.TimeField == "" {
-			a.Logger.Warn("rows that are gone are not marked as deleted: deleted: mark needs a time_field", "dataset", r.Name)
-		}
-		dataset, err := reportDataset(r, c.Source)
-		if err != nil {
-			return fmt.Errorf("report %s: %w", r.Name, err)
-		}
-		e := &export.Exporter{
-			Dataset: dataset, Source: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
-			Owner: name, LeaseTTL: a.LeaseTTL, Lanes: lanes, Observe: a.observe,
-		}
-		a.exporters = append(a.exporters, e)
-		a.jobs = append(a.jobs, job{exporter: e, cron: r.Schedule, location: r.Timezone})
 	}
 	for _, i := range c.Insights {
-		a.skipped = append(a.skipped, fmt.Sprintf("insight %s: this version does not export insights", i.Name))
+		query := source.Query{Dashboard: i.DashboardID, Insight: i.InsightID}
+		if err := a.add(shared, sink.KindInsight, i.Dataset, i.Hash(), query); err != nil {
+			return err
+		}
 	}
 	for _, d := range c.Dashboards {
 		a.skipped = append(a.skipped, fmt.Sprintf("dashboard %s: this version does not export dashboards", d.Name))
@@ -49,26 +40,35 @@ func (a *App) addDatasets(c *config.Config) error {
 // the memory of four transactions.
 const sharedLanes = 1
 
-// notExported says why this version does not export a report; "" when it does.
-func notExported(d config.Dataset) string {
-	switch {
-	}
-	return ""
+// replica is what the exporters of a process have in common.
+type replica struct {
+	owner string
+	lanes *export.Lanes
 }
 
-// reportDataset is a configured report as the exporter keeps it.
-func reportDataset(r config.Report, s config.Source) (export.Dataset, error) {
-	mapper, err := compile(r.Dataset)
-	if err != nil {
-		return export.Dataset{}, err
+// add makes an exporter and a job of a dataset. of says what of the API it is, hash what shapes its rows.
+func (a *App) add(r replica, kind sink.Kind, d config.Dataset, hash string, of source.Query) error {
+	if d.Deleted == config.DeletedMark && d.TimeField == "" {
+		a.Logger.Warn("rows that are gone are not marked as deleted: deleted: mark needs a time_field", "dataset", d.Name)
 	}
-	return export.Dataset{
-		Name: r.Name, Kind: sink.KindReport, ConfigHash: configHash(r), Mapper: mapper, Query: query(r, s),
-		Write: write(r.Dataset), Snapshot: r.TimeRange != "",
-		Grid: r.Grid(), Since: r.Since, Delay: r.Window.Delay, Overlap: r.Window.Overlap, Reread: r.Window.Reread,
-		MaxRows: r.Window.MaxRows, MaxSpan: r.Window.MaxSpan, FailOnBadRow: r.OnBadRow == config.BadRowFail,
-		DeletedMaxShare: r.DeletedMaxShare,
-	}, nil
+	mapper, err := compile(d)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", kind, d.Name, err)
+	}
+	e := &export.Exporter{
+		Dataset: export.Dataset{
+			Name: d.Name, Kind: kind, ConfigHash: configHash(d, hash), Mapper: mapper, Query: query(d, of, a.config.Source),
+			Write: write(d), Snapshot: d.TimeRange != "",
+			Grid: d.Grid(), Since: d.Since, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
+			MaxRows: d.Window.MaxRows, MaxSpan: d.Window.MaxSpan, FailOnBadRow: d.OnBadRow == config.BadRowFail,
+			DeletedMaxShare: d.DeletedMaxShare,
+		},
+		Source: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
+		Owner: r.owner, LeaseTTL: a.LeaseTTL, Lanes: r.lanes, Observe: a.observe,
+	}
+	a.exporters = append(a.exporters, e)
+	a.jobs = append(a.jobs, job{exporter: e, cron: d.Schedule, location: d.Timezone})
+	return nil
 }
 
 // write is how the rows of a dataset get into its table.
@@ -84,29 +84,24 @@ func write(d config.Dataset) sink.Write {
 	return sink.Upsert
 }
 
-// configHash tells whether two processes keep a report in the same way.
-func configHash(r config.Report) string {
-	sum := sha256.Sum256(fmt.Append(nil, r.Hash(), r.Window.Reread))
+// configHash tells whether two processes keep a dataset in the same way.
+func configHash(d config.Dataset, hash string) string {
+	sum := sha256.Sum256(fmt.Append(nil, hash, d.Window.Reread))
 	return hex.EncodeToString(sum[:16])
 }
 
-// query is what is asked of the API for a report, but for the range.
-func query(r config.Report, s config.Source) source.Query {
-	q := source.Query{
-		Report: r.ReportID, TimeRange: s.WindowTimeRange, Timezone: r.Timezone.String(), PageSize: r.PageSize,
-		Ahead: s.MaxInFlight, SortID: r.Sort.ID, SortDesc: r.Sort.Descending,
-	}
-	if r.TimeRange != "" {
-		q.TimeRange = r.TimeRange
-	}
-	for _, f := range r.Filters {
+// query is what is asked of the API for a dataset, but for the range.
+func query(d config.Dataset, q source.Query, s config.Source) source.Query {
+	q.TimeRange, q.Timezone, q.PageSize = cmp.Or(d.TimeRange, s.WindowTimeRange), d.Timezone.String(), d.PageSize
+	q.Ahead, q.SortID, q.SortDesc = s.MaxInFlight, d.Sort.ID, d.Sort.Descending
+	for _, f := range d.Filters {
 		q.Filters = append(q.Filters, source.Filter{
 			Metric: f.Metric, Type: string(f.Type), Operation: f.Operation, Values: f.Values, Value: f.Value,
 		})
 	}
-	for _, name := range r.Key {
-		i := slices.IndexFunc(r.Fields, func(f config.Field) bool { return f.Name == name })
-		q.Key = append(q.Key, r.Fields[i].ID)
+	for _, name := range d.Key {
+		i := slices.IndexFunc(d.Fields, func(f config.Field) bool { return f.Name == name })
+		q.Key = append(q.Key, d.Fields[i].ID)
 	}
 	return q
 }

@@ -168,8 +168,7 @@ func (a *App) sample(d export.Dataset, rows []string, err error) Sample {
 			}
 		}
 	}
-	i := slices.IndexFunc(a.config.Reports, func(r config.Report) bool { return r.Name == d.Name })
-	for _, f := range a.config.Reports[i].Fields {
+	for _, f := range a.fields(d.Name) {
 		if !seen[f.ID] && len(rows) > 0 {
 			s.Gone = append(s.Gone, cmp.Or(f.Name, f.ID))
 		}
@@ -178,4 +177,19 @@ func (a *App) sample(d export.Dataset, rows []string, err error) Sample {
 	s.New = slices.AppendSeq(s.New, maps.Keys(seen))
 	slices.Sort(s.New)
 	return s
+}
+
+// fields are the mapping of a dataset, as it is configured.
+func (a *App) fields(dataset string) []config.Field {
+	for _, r := range a.config.Reports {
+		if r.Name == dataset {
+			return r.Fields
+		}
+	}
+	for _, i := range a.config.Insights {
+		if i.Name == dataset {
+			return i.Fields
+		}
+	}
+	return nil
 }

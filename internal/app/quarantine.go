@@ -76,7 +76,7 @@ func (a *App) rejectsOf(ctx context.Context, dataset string, limit int, tell fun
 type MisfitsError struct{ Left int64 }
 
 func (e *MisfitsError) Error() string {
-	return fmt.Sprintf("%d rejects still do not fit: exporter rejects list says why; mend the report's fields in the config, then retry", e.Left)
+	return fmt.Sprintf("%d rejects still do not fit: exporter rejects list says why; mend the fields in the config, then retry", e.Left)
 }
 
 // Retried is what became of the rejects of a dataset that were mapped again.

@@ -83,6 +83,9 @@ func (a *App) Verify(ctx context.Context, names []string, r Range, repair bool) 
 	if err != nil {
 		return nil, err
 	}
+	if len(names) == 0 && slices.ContainsFunc(chosen, verifiable) { // who names one that is not is told so
+		chosen = slices.DeleteFunc(slices.Clone(chosen), func(e *export.Exporter) bool { return !verifiable(e) })
+	}
 	hard, cancel := a.drain(ctx)
 	defer cancel()
 	found := make([]Verification, len(chosen))
@@ -105,6 +108,9 @@ func (a *App) Verify(ctx context.Context, names []string, r Range, repair bool) 
 	}
 	return found, together(chosen, errs)
 }
+
+// verifiable reports whether a dataset can be verified at all.
+func verifiable(e *export.Exporter) bool { return e.Dataset.Comparable() }
 
 // unequal says what a verification that came to its end found.
 func unequal(v export.Verification) error {

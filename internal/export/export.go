@@ -91,7 +91,7 @@ type Mapper interface {
 	Promote(row schema.Row) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
-// Dataset is one configured report and how it is kept.
+// Dataset is one configured report or insight and how it is kept.
 type Dataset struct {
 	Name       string
 	Kind       sink.Kind

@@ -40,10 +40,8 @@ func (d Dataset) Within(now time.Time) window.Window {
 	if d.Snapshot {
 		return snapshotWindow()
 	}
-	return window.Window{Start: d.Grid.At(d.Since).Start, End: d.Grid.At(d.edge(now)).End}
+	return window.Window{Start: d.Grid.At(d.Since).Start, End: d.end(d.edge(now))}
 }
-
-func (d Dataset) edge(now time.Time) time.Time { return now.Add(-d.Delay).Truncate(time.Second) }
 
 // Forecast says what a pass would do now. ledger is what the ledger has of Within, in order of time. rate is how many
 // rows a second are expected where nothing is known nearby. Spans are made as a pass makes them, and what one is

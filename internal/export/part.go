@@ -29,7 +29,7 @@ type MappingError struct {
 }
 
 func (e *MappingError) Error() string {
-	return fmt.Sprintf("no row fits the mapping (%d read), the first one since %v; mend the report's fields in the config", e.Rows, e.First)
+	return fmt.Sprintf("no row fits the mapping (%d read), the first one since %v; mend its fields in the config", e.Rows, e.First)
 }
 
 func (e *MappingError) Unwrap() error { return e.First }

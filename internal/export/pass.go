@@ -80,7 +80,7 @@ type passage struct {
 
 func (e *Exporter) passage(pass Pass, now time.Time) *passage {
 	p := &passage{
-		Exporter: e, Pass: pass, now: now, edge: now.Add(-e.Dataset.Delay).Truncate(time.Second),
+		Exporter: e, Pass: pass, now: now, edge: e.Dataset.edge(now),
 		summary: Summary{Dataset: e.Dataset.Name},
 	}
 	if e.Dataset.Snapshot {
@@ -117,7 +117,7 @@ func (p *passage) prepare(ctx context.Context) error {
 
 // plan enters the windows that are missing from the ledger, from since to the window that holds the edge.
 func (p *passage) plan(ctx context.Context) error {
-	within := window.Window{Start: p.Dataset.Grid.At(p.Dataset.Since).Start, End: p.Dataset.Grid.At(p.edge).End}
+	within := window.Window{Start: p.Dataset.Grid.At(p.Dataset.Since).Start, End: p.Dataset.end(p.edge)}
 	if !p.Within.Empty() {
 		within = p.Within
 	}

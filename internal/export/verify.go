@@ -78,6 +78,12 @@ func (e *Exporter) Verify(ctx context.Context, r VerifyRange) (Verification, err
 	return v.found, err
 }
 
+// Comparable reports whether what the table has of a window is known, so that it can be verified.
+func (d Dataset) Comparable() bool {
+	table := d.Mapper.Table()
+	return !d.Snapshot && (len(table.Key) > 0 || table.TimeField != "")
+}
+
 // verification is a verification under way.
 type verification struct {
 	*passage
@@ -85,7 +91,7 @@ type verification struct {
 }
 
 func (v *verification) verify(ctx context.Context, r VerifyRange) error {
-	if v.Dataset.Snapshot {
+	if !v.Dataset.Comparable() {
 		return ErrNothingToCompare
 	}
 	within := window.Window{Start: r.From, End: r.To}
@@ -94,9 +100,6 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	}
 	if within.Empty() {
 		return &RangeError{Purpose: "verify", From: within.Start, To: within.End}
-	}
-	if table := v.Dataset.Mapper.Table(); len(table.Key) == 0 && table.TimeField == "" {
-		return ErrNothingToCompare
 	}
 	entries, err := v.entries(ctx, within)
 	if err != nil {

@@ -38,6 +38,7 @@ type Taker interface {
 //   - A short page is the last one only once the server has filled a page in the same reading, when it has
 //     clearly less text than the longest page, and without Query.Prove: else it may be that the server caps its
 //     pages, by rows or by size. Then only a page without a new row is the last one.
+//   - A single row as STAT insights have it is all there is: see isStat.
 //
 // Errors: *TooManyRowsError, *TornError, *Error, what the Taker returned, or the cause of ctx. With an error what
 // was taken is not the query's rows.
@@ -112,7 +113,7 @@ func (r *reader) read() error {
 		} else if many {
 			return &TooManyRowsError{MaxRows: r.query.MaxRows}
 		}
-		if r.ended(len(rows), overlaps) {
+		if r.ended(len(rows), overlaps) || skip == 0 && isStat(r.query, rows) {
 			return nil
 		}
 		r.drawEnd()
