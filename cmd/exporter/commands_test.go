@@ -194,22 +194,6 @@ func TestReportNamedTwice(t *testing.T) {
 	s.mustBeWhole()
 }
 
-// What the config names and this version does not export is said.
-func TestNotExported(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.reports = `
-dashboards:
-  - {name: operations, dashboard_id: 64708408b289a50051bd6781}
-`
-	s.configure()
-	r := s.run("run", "--once").ends(app.ExitDone)
-	if !strings.Contains(r.stderr, "not exported") || !strings.Contains(r.stderr, "operations") {
-		t.Errorf("on stderr: %s", r.stderr)
-	}
-	s.run("check").ends(app.ExitDone).prints("not exported: dashboard operations")
-}
-
 func TestSmallCommands(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{

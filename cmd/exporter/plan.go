@@ -61,9 +61,6 @@ func (c *command) printPlan(plan app.Plan) {
 	for _, d := range plan.Datasets {
 		c.printDatasetPlan(d)
 	}
-	for _, reason := range plan.Skipped {
-		c.printf("\nnot exported: %s\n", reason)
-	}
 }
 
 // printDatasetPlan prints what is to be known of a dataset beside its windows; nothing when there is nothing.

@@ -84,7 +84,6 @@ type App struct {
 	health    *health
 	exporters []*export.Exporter
 	jobs      []job
-	skipped   []string
 	course    course
 	alarms    *alarms // nil: nobody is told
 }
@@ -143,9 +142,6 @@ func (a *App) Close() {
 	a.probe.Close()
 	a.warehouse.Close()
 }
-
-// Skipped are the configured datasets that this version does not export, each with the reason.
-func (a *App) Skipped() []string { return a.skipped }
 
 // Datasets are the names of what is exported.
 func (a *App) Datasets() []string {

@@ -11,6 +11,7 @@ import (
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
 )
 
@@ -39,9 +40,6 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 		tell(f)
 	}
 	note("config", "exports "+cmp.Or(strings.Join(a.Datasets(), ", "), "nothing"), nil)
-	for _, reason := range a.skipped {
-		note("config", "not exported: "+reason, nil)
-	}
 	if offline {
 		return nil
 	}
@@ -50,10 +48,12 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	sound := err == nil
 	for _, e := range a.exporters {
 		if sound {
-			text, err := a.checkTable(ctx, e.Dataset)
-			note("table "+e.Dataset.Mapper.Table().Name, text, err)
+			for _, table := range e.Dataset.Tables() {
+				text, err := a.checkTable(ctx, table)
+				note("table "+table.Name, text, err)
+			}
 		}
-		text, err := a.checkMapping(ctx, e.Dataset)
+		text, err := a.checkSource(ctx, e.Dataset)
 		note(string(e.Dataset.Kind)+" "+e.Dataset.Name, text, err)
 		if failsAll(err) {
 			break
@@ -69,8 +69,8 @@ func failsAll(err error) bool {
 }
 
 // checkTable says whether the next run could make the table what the mapping wants.
-func (a *App) checkTable(ctx context.Context, d export.Dataset) (string, error) {
-	prepared, err := a.warehouse.Preview(ctx, d.Mapper.Table())
+func (a *App) checkTable(ctx context.Context, table schema.Table) (string, error) {
+	prepared, err := a.warehouse.Preview(ctx, table)
 	switch {
 	case err != nil:
 		return "", err
@@ -82,8 +82,12 @@ func (a *App) checkTable(ctx context.Context, d export.Dataset) (string, error) 
 	return "is as the mapping wants it", nil
 }
 
-// checkMapping tries the mapping of a dataset on its latest rows.
-func (a *App) checkMapping(ctx context.Context, d export.Dataset) (string, error) {
+// checkSource reads a dashboard, or tries the mapping of another dataset on its latest rows.
+func (a *App) checkSource(ctx context.Context, d export.Dataset) (string, error) {
+	if d.Kind == sink.KindDashboard {
+		dashboard, err := a.source.Dashboard(ctx, d.Query.Dashboard)
+		return fmt.Sprintf("the API describes it, with %d insights", len(dashboard.Insights)), err
+	}
 	recent, err := a.recentRows(ctx, d)
 	if err != nil {
 		return "", err

@@ -71,7 +71,6 @@ func (d *Daemon) take(app *App) {
 	d.current.Store(app)
 	d.front.show(app.handler())
 	app.metrics.ConfigTaken(app.Clock.Now())
-	app.warnOfSkipped()
 	app.Logger.Info("config in use", "datasets", app.Datasets())
 	d.manager.Ready(app.course.String())
 }

@@ -5,17 +5,19 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
 )
 
-// addDatasets makes an exporter and a job of each dataset that this version exports; the others are kept with
-// the reason, for whoever asks.
+// addDatasets makes an exporter and a job of each dataset.
 func (a *App) addDatasets(c *config.Config) error {
 	shared := replica{owner: owner(), lanes: export.NewLanes(sharedLanes)}
 	for _, r := range c.Reports {
@@ -31,7 +33,9 @@ func (a *App) addDatasets(c *config.Config) error {
 		}
 	}
 	for _, d := range c.Dashboards {
-		a.skipped = append(a.skipped, fmt.Sprintf("dashboard %s: this version does not export dashboards", d.Name))
+		if err := a.addDashboard(shared, d); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -55,20 +59,41 @@ func (a *App) add(r replica, kind sink.Kind, d config.Dataset, hash string, of s
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", kind, d.Name, err)
 	}
+	a.keep(r, d.Schedule, d.Timezone, export.Dataset{
+		Name: d.Name, Kind: kind, ConfigHash: configHash(d, hash), Mapper: mapper, Query: query(d, of, a.config.Source),
+		Write: write(d), Snapshot: d.TimeRange != "",
+		Grid: d.Grid(), Since: d.Since, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
+		MaxRows: d.Window.MaxRows, MaxSpan: d.Window.MaxSpan, FailOnBadRow: d.OnBadRow == config.BadRowFail,
+		DeletedMaxShare: d.DeletedMaxShare,
+	})
+	return nil
+}
+
+// addDashboard makes an exporter and a job of a dashboard: its description is read whole at each run.
+func (a *App) addDashboard(r replica, d config.Dashboard) error {
+	mappers, err := export.DashboardMappers()
+	if err != nil {
+		return fmt.Errorf("dashboard %s: %w", d.Name, err)
+	}
+	grid, err := window.NewGrid(time.Hour, d.Timezone)
+	if err != nil {
+		return fmt.Errorf("dashboard %s: %w", d.Name, err)
+	}
+	a.keep(r, d.Schedule, d.Timezone, export.Dataset{
+		Name: d.Name, Kind: sink.KindDashboard, ConfigHash: d.Hash(), Mapper: mappers[0], Besides: mappers[1:],
+		Query: source.Query{Dashboard: d.DashboardID, PageSize: math.MaxInt}, Snapshot: true, Grid: grid,
+	})
+	return nil
+}
+
+// keep makes an exporter and a job.
+func (a *App) keep(r replica, cron string, location *time.Location, d export.Dataset) {
 	e := &export.Exporter{
-		Dataset: export.Dataset{
-			Name: d.Name, Kind: kind, ConfigHash: configHash(d, hash), Mapper: mapper, Query: query(d, of, a.config.Source),
-			Write: write(d), Snapshot: d.TimeRange != "",
-			Grid: d.Grid(), Since: d.Since, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
-			MaxRows: d.Window.MaxRows, MaxSpan: d.Window.MaxSpan, FailOnBadRow: d.OnBadRow == config.BadRowFail,
-			DeletedMaxShare: d.DeletedMaxShare,
-		},
-		Source: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
+		Dataset: d, Source: a.source, Dashboards: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
 		Owner: r.owner, LeaseTTL: a.LeaseTTL, Lanes: r.lanes, Observe: a.observe,
 	}
 	a.exporters = append(a.exporters, e)
-	a.jobs = append(a.jobs, job{exporter: e, cron: d.Schedule, location: d.Timezone})
-	return nil
+	a.jobs = append(a.jobs, job{exporter: e, cron: cron, location: location})
 }
 
 // write is how the rows of a dataset get into its table.

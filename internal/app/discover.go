@@ -1,9 +1,7 @@
 package app
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,28 +72,17 @@ func Discover(ctx context.Context, s config.Source, o Options, d Discovery) (Dis
 // titles are what the dashboards' filters and columns call the metrics, the most frequent title first.
 func (d Discovery) titles(ctx context.Context, client *source.Client) (discover.Titles, error) {
 	counts := map[string]map[string]int{}
-	see := func(id, title string) {
-		if id == "" || title == "" {
-			return
-		}
-		if counts[id] == nil {
-			counts[id] = map[string]int{}
-		}
-		counts[id][title]++
-	}
 	for _, id := range d.Dashboards {
 		d.Say("reading dashboard " + id)
 		dashboard, err := client.Dashboard(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		for _, insight := range dashboard.Insights {
-			for _, f := range insight.Filters {
-				see(f.MetricID, f.Title)
+		for _, t := range dashboard.Titles() {
+			if counts[t.MetricID] == nil {
+				counts[t.MetricID] = map[string]int{}
 			}
-			for _, c := range titledColumns(insight.Template.Preferences.Columns) {
-				see(c.MetricID, c.Title)
-			}
+			counts[t.MetricID][t.Title]++
 		}
 	}
 	titles := discover.Titles{}
@@ -111,24 +98,6 @@ func (d Discovery) titles(ctx context.Context, client *source.Client) (discover.
 		})
 	}
 	return titles, nil
-}
-
-// column is a column of a template that has a title. That columns may have one is not documented: those that do not
-// are left out.
-type column struct{ MetricID, Title string }
-
-func titledColumns(text source.JSON) (titled []column) {
-	var all []json.RawMessage
-	if json.Unmarshal([]byte(text), &all) != nil {
-		return nil
-	}
-	for _, one := range all {
-		var c struct{ MetricID, ID, Title string }
-		if json.Unmarshal(one, &c) == nil {
-			titled = append(titled, column{cmp.Or(c.MetricID, c.ID), c.Title})
-		}
-	}
-	return titled
 }
 
 // sample asks for slices of time, further back while the rows are few.

@@ -83,9 +83,6 @@ func (a *App) each(ctx context.Context, names []string, work func(context.Contex
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
-		a.warnOfSkipped()
-	}
 	if err := a.Migrate(ctx); err != nil {
 		return nil, err
 	}

@@ -29,9 +29,8 @@ type Plan struct {
 	Datasets []DatasetPlan `json:"datasets"`
 	Total    export.Work   `json:"total"`
 	// RequestsPerSecond is the configured limit, and Seconds what all requests take at it: the least time.
-	RequestsPerSecond float64  `json:"requests_per_second"`
-	Seconds           float64  `json:"seconds_at_least"`
-	Skipped           []string `json:"not_exported,omitempty"`
+	RequestsPerSecond float64 `json:"requests_per_second"`
+	Seconds           float64 `json:"seconds_at_least"`
 }
 
 // DatasetPlan is what a pass of a dataset would do now.
@@ -57,7 +56,7 @@ type Sample struct {
 // there even where the error, which joins what a pass would fail with, is not nil.
 func (a *App) Plan(ctx context.Context) (Plan, error) {
 	plan := Plan{
-		At: a.Clock.Now().UTC(), RequestsPerSecond: a.config.Source.RequestsPerSecond, Datasets: []DatasetPlan{}, Skipped: a.skipped,
+		At: a.Clock.Now().UTC(), RequestsPerSecond: a.config.Source.RequestsPerSecond, Datasets: []DatasetPlan{},
 	}
 	rejects, err := a.rejects(ctx)
 	if err != nil {
@@ -69,7 +68,7 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 		d := e.Dataset
 		p := DatasetPlan{Dataset: d.Name}
 		recent, err := recentRows{}, unanswered
-		if err == nil {
+		if err == nil && d.Kind != sink.KindDashboard { // which has no rows of its own
 			recent, err = a.recentRows(ctx, d)
 		}
 		if failsAll(err) {
@@ -91,12 +90,8 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 
 // planDataset fills in what the warehouse knows.
 func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan, recent recentRows) error {
-	prepared, err := a.warehouse.Preview(ctx, d.Mapper.Table())
-	p.Statements = prepared.Changes
-	var narrowing *schema.NarrowingError
-	if errors.As(err, &narrowing) {
-		p.Refused = narrowing.Error()
-	} else if err != nil {
+	created, err := a.preview(ctx, d, p)
+	if err != nil && p.Refused == "" {
 		return err
 	}
 	now := a.Clock.Now()
@@ -104,7 +99,7 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 	if failed != nil && !errors.Is(failed, sink.ErrNotMigrated) {
 		return errors.Join(err, failed)
 	}
-	if prepared.Created {
+	if created {
 		ledger = nil // all is due again once the table is made
 	}
 	if len(recent.rows) >= sampleRows && !slices.ContainsFunc(ledger, sink.Entry.Complete) {
@@ -112,6 +107,21 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 	}
 	p.Forecast = d.Forecast(ledger, now, recent.rate())
 	return err
+}
+
+// preview fills in what would be changed of the dataset's tables.
+func (a *App) preview(ctx context.Context, d export.Dataset, p *DatasetPlan) (created bool, err error) {
+	for _, table := range d.Tables() {
+		prepared, failed := a.warehouse.Preview(ctx, table)
+		p.Statements = append(p.Statements, prepared.Changes...)
+		created = created || prepared.Created
+		var narrowing *schema.NarrowingError
+		if errors.As(failed, &narrowing) {
+			p.Refused = narrowing.Error()
+		}
+		err = errors.Join(err, failed)
+	}
+	return created, err
 }
 
 // mostRows is how many rows of a sample's stretch of time are counted.

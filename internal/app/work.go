@@ -34,12 +34,6 @@ func (a *App) work(ctx context.Context) error {
 	return a.scheduler.Run(ctx, a.scheduled(hard, ctx.Done()))
 }
 
-func (a *App) warnOfSkipped() {
-	for _, reason := range a.skipped {
-		a.Logger.Warn("not exported", "reason", reason)
-	}
-}
-
 // scheduled are the datasets as jobs of the scheduler.
 func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.Job {
 	var jobs []schedule.Job

@@ -77,9 +77,22 @@ func readDashboards(p place, base *draft) []Dashboard {
 		if d.Name != "" {
 			p.claim("dataset", d.Name, p.child("name"))
 		}
+		if d.DashboardID != "" {
+			p.claim("dashboard", d.DashboardID, p.child("dashboard_id"))
+		}
+		p.claimTables()
 		dashboards = append(dashboards, d)
 	})
 	return dashboards
+}
+
+// claimTables looks whether a report has a table that dashboards are kept in.
+func (p place) claimTables() {
+	for _, table := range []string{"dashboards", "dashboard_insights", "dashboard_filters", "metrics"} {
+		if line, taken := p.claims["table "+table]; taken {
+			p.wrong("is kept in the table %s, which the dataset of line %d has; give that one another table", table, line)
+		}
+	}
 }
 
 // each calls read for each item of a list; for none when the file has no list here.

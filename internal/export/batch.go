@@ -12,7 +12,11 @@ import (
 // place makes a batch of a part: each row gets its window, and counts in that window's tally.
 func (s *span) place(p part) *sink.Batch {
 	b := &sink.Batch{
-		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects,
+		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, Besides: p.besides,
+	}
+	if s.Dataset.Kind == sink.KindDashboard { // of which only what changed is written
+		s.tallies[0].rows = b.RowsRead
+		return b
 	}
 	placeOf := s.placer(b.Table, p.stretch)
 	kept := b.Rows[:0]

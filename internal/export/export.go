@@ -91,12 +91,14 @@ type Mapper interface {
 	Promote(row schema.Row) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
-// Dataset is one configured report or insight and how it is kept.
+// Dataset is one configured report, insight or dashboard and how it is kept.
 type Dataset struct {
 	Name       string
 	Kind       sink.Kind
 	ConfigHash string
 	Mapper     Mapper
+	// Besides are the mappers of further tables: those of a dashboard. See DashboardMappers.
+	Besides []Mapper
 	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable,
 	// Nearer, Prove and Filled.
 	Query source.Query
@@ -131,6 +133,8 @@ type Exporter struct {
 	Source    Source
 	Warehouse Warehouse
 	Logger    *slog.Logger
+	// Dashboards reads what a dashboard says of itself; only for such a dataset.
+	Dashboards Describer
 	// Clock says what is due. Leases go by the database's clock.
 	Clock func() time.Time
 	// Owner names this process in leases; it must be unique.

@@ -61,6 +61,7 @@ type part struct {
 	rows    []sink.Row
 	rejects []sink.Reject
 	reading source.Reading
+	besides []sink.TableRows // of a dashboard
 	// mapping is the time that the mapping took.
 	mapping  time.Duration
 	replaced int    // NUL characters that became U+FFFD

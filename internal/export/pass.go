@@ -99,7 +99,7 @@ func (p *passage) prepare(ctx context.Context) error {
 	}
 	d := p.Dataset
 	done, err := p.Warehouse.Prepare(ctx, sink.Dataset{
-		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), ConfigHash: d.ConfigHash, Reread: d.Reread,
+		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), Besides: d.Tables()[1:], ConfigHash: d.ConfigHash, Reread: d.Reread,
 	})
 	if err != nil {
 		return err

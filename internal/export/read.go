@@ -89,6 +89,9 @@ func (s *span) rest() window.Window {
 
 // read reads a stretch of the span, part by part, and hands on each part as one batch.
 func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+	if s.Dataset.Kind == sink.KindDashboard {
+		return s.readDashboard(ctx, stretch, outcomes)
+	}
 	for !stretch.Empty() {
 		end, err := s.readPart(ctx, stretch, outcomes)
 		if err != nil {
@@ -103,12 +106,7 @@ func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- 
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes chan<- outcome) (time.Time, error) {
-	// Where the clock was set back meanwhile the reading began with the pass at the earliest: one that is older
-	// than the mark that it answers would leave the window due, again and again.
-	began := s.Exporter.now()
-	if began.Before(s.now) {
-		began = s.now
-	}
+	began := s.begun()
 	var p part
 	err := s.allowed(stretch)
 	if err == nil {
@@ -136,6 +134,15 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 	}
 	s.handOn(p, began, outcomes)
 	return p.stretch.End, nil
+}
+
+// begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that
+// is older than the mark that it answers would leave the window due, again and again.
+func (s *span) begun() time.Time {
+	if now := s.Exporter.now(); now.After(s.now) {
+		return now
+	}
+	return s.now
 }
 
 // wanted is a stretch as it is to be read: no more rows than a transaction may hold.

@@ -101,12 +101,7 @@ func (p *passage) sum(e Event) {
 	s.Rejected += e.Rejected
 	s.Replaced += e.Replaced
 	s.Spent.Add(e.Spent)
-	s.Counts.Inserted += e.Counts.Inserted
-	s.Counts.Updated += e.Counts.Updated
-	s.Counts.Unchanged += e.Counts.Unchanged
-	s.Counts.Duplicate += e.Counts.Duplicate
-	s.Counts.Deleted += e.Counts.Deleted
-	s.Counts.Removed += e.Counts.Removed
+	s.Counts = s.Counts.Plus(e.Counts)
 }
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows

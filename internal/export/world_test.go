@@ -187,8 +187,9 @@ func (w *world) client(attempts int) *source.Client {
 
 // newExporter is another replica.
 func (w *world) newExporter(d export.Dataset, to warehouse) *export.Exporter {
+	client := w.client(attempts)
 	return &export.Exporter{
-		Dataset: d, Source: w.client(attempts), Warehouse: to, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
+		Dataset: d, Source: client, Dashboards: client, Warehouse: to, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
 		Clock: w.clock.Now, Owner: fmt.Sprintf("replica %d", w.owners.Add(1)), LeaseTTL: time.Minute,
 		Lanes: export.NewLanes(1),
 	}

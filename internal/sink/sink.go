@@ -87,12 +87,14 @@ type Dataset struct {
 	Table      schema.Table
 	ConfigHash string
 	Reread     window.Reread
+	// Besides are further tables of the dataset, each with a key. The data dictionary does not have them.
+	Besides []schema.Table
 }
 
 // Prepared says what Prepare did.
 type Prepared struct {
 	Changes []string // the statements that ran, one each; empty when the table was as it should be
-	// Created is set when the report table was not there. The ledger's windows of every dataset of that table, if
+	// Created is set when the report table was not there, or one beside it. The ledger's windows of every dataset of that table, if
 	// any, were then all made due again in the same transaction: what they say of an older table is no longer so.
 	Created bool
 	// ConfigChanged is set when the dataset was last prepared with another ConfigHash. What was read before stays as
@@ -248,6 +250,14 @@ type Batch struct {
 	RowsRead int64
 	// Sweep marks rows that are gone. nil: none is. Only for a table with MarksDeleted, a key and a time field.
 	Sweep *Sweep
+	// Besides are rows of further tables, each with a key: they are upserted by it, in this order.
+	Besides []TableRows
+}
+
+// TableRows are rows of a table.
+type TableRows struct {
+	Table schema.Table
+	Rows  []Row // as Batch.Rows
 }
 
 // Counts says what a commit did.
@@ -258,6 +268,14 @@ type Counts struct {
 	Duplicate int64 // rows of the batch whose key came again later in the batch
 	Deleted   int64 // rows of the table that were marked as deleted
 	Removed   int64 // rows of the table that gave way to those of the batch, where it replaces
+}
+
+// Plus is both together.
+func (c Counts) Plus(other Counts) Counts {
+	return Counts{
+		Inserted: c.Inserted + other.Inserted, Updated: c.Updated + other.Updated, Unchanged: c.Unchanged + other.Unchanged,
+		Duplicate: c.Duplicate + other.Duplicate, Deleted: c.Deleted + other.Deleted, Removed: c.Removed + other.Removed,
+	}
 }
 
 // Failure says why the windows of a lease were not read.

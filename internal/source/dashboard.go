@@ -2,8 +2,10 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Dashboard is a dashboard's own description, as GetDashboard.graphql asks for it. Texts are "", pointers nil and
@@ -178,6 +180,36 @@ func (p *Preferences) UnmarshalJSON(text []byte) error {
 
 // MarshalJSON is the preferences as they came.
 func (p Preferences) MarshalJSON() ([]byte, error) { return p.Text.MarshalJSON() }
+
+// Titled is what a dashboard calls a metric.
+type Titled struct{ MetricID, Title string }
+
+// Titles are what the dashboard's filters and columns call the metrics, in its order; one comes as often as it is said.
+func (d Dashboard) Titles() (all []Titled) {
+	for _, insight := range d.Insights {
+		for _, f := range insight.Filters {
+			all = append(all, Titled{f.MetricID, f.Title})
+		}
+		all = append(all, titledColumns(insight.Template.Preferences.Columns)...)
+	}
+	return slices.DeleteFunc(all, func(t Titled) bool { return t.MetricID == "" || t.Title == "" })
+}
+
+// titledColumns are the columns of a template that have a title. That columns may have one is not documented: those that
+// do not are left out.
+func titledColumns(text JSON) (titled []Titled) {
+	var all []json.RawMessage
+	if json.Unmarshal([]byte(text), &all) != nil {
+		return nil
+	}
+	for _, one := range all {
+		var c struct{ MetricID, ID, Title string }
+		if json.Unmarshal(one, &c) == nil {
+			titled = append(titled, Titled{cmp.Or(c.MetricID, c.ID), c.Title})
+		}
+	}
+	return titled
+}
 
 // UnknownDashboardError says that the API has no dashboard of that id, or hides it from this key.
 type UnknownDashboardError struct{ ID string }

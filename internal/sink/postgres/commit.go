@@ -31,6 +31,11 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.store(ctx, tx, b, at); err != nil {
 			return err
 		}
+		besides, err := w.storeBesides(ctx, tx, b, at)
+		if err != nil {
+			return err
+		}
+		counts = counts.Plus(besides)
 		if counts.Deleted, err = rows.sweep(ctx, tx, b.Sweep, at); err != nil {
 			return err
 		}
@@ -38,6 +43,21 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	})
 	if err != nil {
 		return sink.Counts{}, err
+	}
+	return counts, nil
+}
+
+// storeBesides writes the batch's rows of further tables, which all are staged in the same place.
+func (w *Warehouse) storeBesides(ctx context.Context, tx pgx.Tx, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
+	for _, t := range b.Besides {
+		if _, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return counts, err
+		}
+		of, err := arrange(w.target(t.Table), t.Rows).write(ctx, tx, at)
+		if err != nil {
+			return counts, err
+		}
+		counts = counts.Plus(of)
 	}
 	return counts, nil
 }

@@ -23,19 +23,23 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if err := takeLock(ctx, tx, prepareLock); err != nil {
 			return err
 		}
-		statements, created, err := w.changes(ctx, tx, d.Table)
-		if err != nil {
-			return err
+		prepared = sink.Prepared{} // of an earlier attempt
+		for _, table := range append([]schema.Table{d.Table}, d.Besides...) {
+			statements, created, err := w.changes(ctx, tx, table)
+			if err != nil {
+				return err
+			}
+			patience := w.ddlTimeout
+			if created {
+				patience = w.timeout // nothing takes long on an empty table
+			}
+			if err := w.alter(ctx, tx, statements, patience); err != nil {
+				return err
+			}
+			prepared.Changes, prepared.Created = append(prepared.Changes, statements...), prepared.Created || created
 		}
-		patience := w.ddlTimeout
-		if created {
-			patience = w.timeout // nothing takes long on an empty table
-		}
-		if err := w.alter(ctx, tx, statements, patience); err != nil {
-			return err
-		}
-		prepared = sink.Prepared{Changes: statements, Created: created}
-		if prepared.ConfigChanged, err = w.enter(ctx, tx, d, created); err != nil {
+		var err error
+		if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
 			return err
 		}
 		prepared.Unpromoted, err = unpromoted(ctx, tx, d)

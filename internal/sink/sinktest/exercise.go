@@ -41,6 +41,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"commit", commitTests()},
 		{"deleted", deletedTests()},
 		{"replace", replaceTests()},
+		{"besides", besidesTests()},
 		{"ledger", ledgerTests()},
 		{"values", valueTests()},
 		{"rejects", rejectTests()},

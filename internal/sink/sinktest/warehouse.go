@@ -43,6 +43,8 @@ type Warehouse interface {
 	// that were read to their end is worked out anew, so that a longer list makes final windows due again: those
 	// whose state is read or final, which they then become anew.
 	//
+	// Tables of Dataset.Besides are made and widened in the same way; one that was not there counts as the report table.
+	//
 	// When the dataset had another table before, the ledger's windows of the dataset are as if never read and due
 	// whatever the time, and their leases are lost. When the table was not there, those of every dataset of that
 	// table are.
@@ -97,6 +99,8 @@ type Warehouse interface {
 	// deleted. Its _window_start does not count, since for rows without a time it is that of the span they were
 	// read in: it is written with the row when the row is written for another reason. A table without a key is
 	// appended to.
+	//
+	// Rows of Batch.Besides are upserted into their tables in the same transaction, and count as the others.
 	//
 	// Rejects of a dataset with the same Raw are one: it has the stretch, field and reason of the last time. Rejects
 	// of the dataset that lie wholly in Batch.Range and are not among Batch.Rejects are forgotten; those that reach

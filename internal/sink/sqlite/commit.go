@@ -27,6 +27,13 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.write(ctx, tx, b, now); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
+		for _, t := range b.Besides {
+			of, err := encode(t.Table, t.Rows).store(ctx, tx, now)
+			if err != nil {
+				return fmt.Errorf("store rows of %s: %w", t.Table.Name, err)
+			}
+			counts = counts.Plus(of)
+		}
 		if counts.Deleted, err = rows.sweep(ctx, tx, b, now); err != nil {
 			return fmt.Errorf("mark rows that are gone: %w", err)
 		}

@@ -29,6 +29,13 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
 			return err
 		}
+		for _, t := range d.Besides {
+			of, err := prepareTable(ctx, tx, t)
+			if err != nil {
+				return err
+			}
+			prepared.Changes, prepared.Created = append(prepared.Changes, of.Changes...), prepared.Created || of.Created
+		}
 		if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
 			return err
 		}
