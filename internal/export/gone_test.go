@@ -364,7 +364,7 @@ func TestNoFaultMarksALiveRow(t *testing.T) {
 
 // A day that is read while it changes, with faults: no live row is ever marked, and in the end all that are gone are.
 func TestMarksFollowAMovingSource(t *testing.T) {
-	for seed := range uint64(max(1, 2/scale)) {
+	for seed := range uint64(max(1, 2/scale)) { //nolint:unconvert // scale is a variable with the race detector only
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
 				t.Parallel()

@@ -78,7 +78,7 @@ func (l *timedList) Take(rows []string, again bool) error {
 		n, _ := strconv.Atoi(strings.TrimSuffix(row[strings.LastIndexByte(row, ':')+1:], "}"))
 		l.page = append(l.page, n)
 		l.noTime = l.noTime || n < 0
-		l.disorder = l.disorder || n >= 0 && n < l.latest || l.seen[row] && !(i == 0 && first > 0 && l.rows[first-1] == row)
+		l.disorder = l.disorder || n >= 0 && n < l.latest || l.seen[row] && (i != 0 || first == 0 || l.rows[first-1] != row)
 		l.latest = max(l.latest, n)
 	}
 	for _, row := range rows {

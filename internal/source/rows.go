@@ -138,7 +138,7 @@ func (r *reader) page(skip int) ([]string, error) {
 // askAhead asks for the next pages before they are wanted: as many as are expected to hold rows, where they
 // begin if the server goes on to fill its pages.
 func (r *reader) askAhead() {
-	if r.reading.Torn || r.largest < r.query.PageSize && !(r.taken == 0 && r.query.Filled) {
+	if r.reading.Torn || r.largest < r.query.PageSize && (r.taken != 0 || !r.query.Filled) {
 		return
 	}
 	skip, _ := r.next()
