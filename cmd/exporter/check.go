@@ -12,25 +12,26 @@ import (
 )
 
 func (c *command) newCheck() *cobra.Command {
-	offline := false
+	offline, contract := false, false
 	cmd := c.jsonFlag(&cobra.Command{
 		Use:   "check",
 		Short: "Is the config right, do the API and the warehouse answer, do the mappings fit?",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withApp(cmd.Context(), func(ctx context.Context, program *app.App) error {
-				return c.check(ctx, program, offline)
+				return c.check(ctx, program, offline, contract)
 			})
 		},
 	})
 	cmd.Flags().BoolVar(&offline, "offline", false, "look at the config only")
+	cmd.Flags().BoolVar(&contract, "contract", false, "also measure what the API's documentation leaves open: some twenty requests a report")
 	return cmd
 }
 
-func (c *command) check(ctx context.Context, program *app.App, offline bool) error {
+func (c *command) check(ctx context.Context, program *app.App, offline, contract bool) error {
 	var findings []app.Finding
 	wrong := 0
-	err := program.Check(ctx, offline, func(f app.Finding) {
+	tell := func(f app.Finding) {
 		findings = append(findings, f)
 		mark := "ok   "
 		if !f.OK {
@@ -40,7 +41,11 @@ func (c *command) check(ctx context.Context, program *app.App, offline bool) err
 		if !c.json {
 			c.printf("%s  %s: %s\n", mark, f.Subject, strings.ReplaceAll(f.Text, "\n", "\n         "))
 		}
-	})
+	}
+	err := program.Check(ctx, offline, tell)
+	if contract && !offline && err == nil {
+		err = program.Measure(ctx, tell)
+	}
 	if c.json {
 		err = errors.Join(err, c.printJSON(findings))
 	}

@@ -49,3 +49,12 @@ func TestDiscoverSaysWhatToDo(t *testing.T) {
 	t.Setenv("SAMESPACE_API_KEY", "wrong-key")
 	execute(t, t.Context(), "discover", "--report", s.report.ID, "--endpoint", s.endpoint).ends(app.ExitUnreachable).says("source.api_key")
 }
+
+func TestCheckMeasuresTheContract(t *testing.T) {
+	s := newSite(t)
+	s.sim.Script(simulator.Always(), simulator.PageCap(40), simulator.InclusiveEnd())
+	s.run("check", "--contract").ends(app.ExitDone).prints("contract of calls", "largest page: 40 rows", "one on its end: yes", "ranges of 366 days are answered")
+	s.key = "wrong-key"
+	s.configure()
+	s.run("check", "--contract").ends(app.ExitUnreachable).prints("WRONG")
+}
