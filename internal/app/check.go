@@ -85,7 +85,7 @@ func (a *App) checkTable(ctx context.Context, table schema.Table) (string, error
 // checkSource reads a dashboard, or tries the mapping of another dataset on its latest rows.
 func (a *App) checkSource(ctx context.Context, d export.Dataset) (string, error) {
 	if d.Kind == sink.KindDashboard {
-		dashboard, err := a.source.Dashboard(ctx, d.Query.Dashboard)
+		dashboard, err := a.probe.Dashboard(ctx, d.Query.Dashboard)
 		return fmt.Sprintf("the API describes it, with %d insights", len(dashboard.Insights)), err
 	}
 	recent, err := a.recentRows(ctx, d)
