@@ -101,6 +101,15 @@ func TestLimitsAreLearned(t *testing.T) {
 					t.Errorf("%d requests for %d rows: the pieces are too small", n, len(w.table()))
 				}
 				w.mustEqualTruth(w.exporter.Dataset.Since, w.edge())
+
+				w.sim.ForgetRequests()
+				e := w.newExporter(w.exporter.Dataset, w.open())
+				if v, err := e.Verify(t.Context(), export.VerifyRange{From: w.exporter.Dataset.Since}); err != nil || !v.Equal() || v.Rows == 0 {
+					t.Errorf("verify: %v, %+v", err, v)
+				}
+				if n := w.refused(l); n != 0 {
+					t.Errorf("%d requests of verify were refused by what was known", n)
+				}
 			})
 		})
 	}

@@ -105,6 +105,9 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	if err != nil {
 		return err
 	}
+	if err := v.recall(ctx); err != nil {
+		return err
+	}
 	complete := completeOf(entries)
 	v.found.Unread = len(entries) - len(complete)
 	v.found.Differing, err = v.differing(ctx, complete, 1)
@@ -162,10 +165,10 @@ func (v *verification) spanOf(entries []sink.Entry) int {
 	}
 	n := 1
 	for n < len(entries) && entries[n].Window.Start.Equal(entries[n-1].Window.End) &&
-		entries[n].Window.End.Sub(entries[0].Window.Start) <= v.Dataset.MaxSpan {
+		entries[n].Window.End.Sub(entries[0].Window.Start) <= v.maxSpan() {
 		n++
 	}
-	return fitSpan(entries[:n], nil, v.Dataset.room(), false).windows
+	return fitSpan(entries[:n], nil, v.room(), false).windows
 }
 
 // lookAt compares the windows of a span. What differs at the first look is looked at again: a row may have been written
