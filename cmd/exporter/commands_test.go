@@ -178,7 +178,7 @@ func TestStatus(t *testing.T) {
 			s.key = "another-key"
 			s.configure()
 			s.run("run", "--backfill", "--from", s.since.Format("2006-01-02")).ends(app.ExitUnreachable)
-			s.run("status").ends(app.ExitDone).prints("failed ", "calls: getReportData", "check source.api_key")
+			s.run("status").ends(app.ExitDone).prints("failed ", "calls: key refused: getReportData", "check source.api_key")
 		})
 	}
 }

@@ -112,7 +112,7 @@ func TestReloadOfTheKey(t *testing.T) {
 	s.key = "another-key"
 	s.configure()
 	p := s.start(nil, "run")
-	p.await("pass failed")
+	p.await("the API refuses the key")
 	s.key = canaryKey
 	s.configure()
 	p.reload()

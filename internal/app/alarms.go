@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink"
 )
@@ -36,7 +37,7 @@ type alarms struct {
 	wake     chan struct{}
 
 	mu     sync.Mutex
-	passes map[string]error // how the last pass of each dataset failed; nil: it did not
+	passes map[string]error // how the last pass of each dataset failed, but for its spans; nil: it did not
 
 	// Known to the watching goroutine only.
 
@@ -75,7 +76,7 @@ func newAlarms(a *App, n notifier) *alarms {
 	}
 }
 
-// watch looks for trouble at once, every minute, and after each pass, until ctx ends. The returned func waits for its end.
+// watch looks for trouble at once, every minute, and at each tick, until ctx ends. The returned func waits for its end.
 func (w *alarms) watch(ctx context.Context) (wait func()) {
 	if w == nil {
 		return func() {}
@@ -98,13 +99,23 @@ func (w *alarms) watch(ctx context.Context) (wait func()) {
 }
 
 // passed tells how a pass ended. It does not block.
-func (w *alarms) passed(dataset string, err error) {
+func (w *alarms) passed(s export.Summary, err error) {
 	if w == nil {
 		return
 	}
 	w.mu.Lock()
-	w.passes[dataset] = err
+	if w.passes[s.Dataset] = err; len(s.Failed) > 0 { // the ledger tells of these, and who mended them meanwhile
+		delete(w.passes, s.Dataset)
+	}
 	w.mu.Unlock()
+	w.look()
+}
+
+// look has it look for trouble now. It does not block.
+func (w *alarms) look() {
+	if w == nil {
+		return
+	}
 	select {
 	case w.wake <- struct{}{}:
 	default: // it will look anyway
@@ -192,7 +203,7 @@ func (w *alarms) states(ctx context.Context) []state {
 		failure, passed := failures[j.exporter.Dataset.Name]
 		d := of(all, j.exporter.Dataset.Name)
 		states = append(states, w.failing(d), w.stale(j, d, now))
-		if passed && (failure == nil || d.Failed == 0) { // else the ledger says more
+		if passed {
 			states = append(states, w.stopped(d.Name, failure))
 		}
 	}

@@ -51,6 +51,7 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
 	e := j.exporter
 	if !a.health.mayAsk(e.Dataset.Name) {
 		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", e.Dataset.Name)
+		a.alarms.look() // what could not be told yet, or has become stale
 		return
 	}
 	for looks := 0; ; looks++ {
@@ -70,7 +71,7 @@ func (a *App) conclude(s export.Summary, err error, news bool) {
 	logger := a.Logger.With("dataset", s.Dataset)
 	outcome := "done"
 	if !s.Stopped {
-		a.alarms.passed(s.Dataset, err)
+		a.alarms.passed(s, err)
 	}
 	switch {
 	case s.Stopped:
