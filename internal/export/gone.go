@@ -145,19 +145,11 @@ func (p *passage) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool
 	}
 	shift := time.Duration(before) * time.Second
 	from, to := w.Start.UTC().Add(shift), w.End.UTC().Add(shift)
-	if t.Columns[i].Type == schema.Date { // a day is where it begins
-		from, to = dayFrom(from), dayFrom(to)
+	const day = 24 * time.Hour
+	if t.Columns[i].Type == schema.Date && (!from.Equal(from.Truncate(day)) || !to.Equal(to.Truncate(day))) {
+		return sink.Stretch{}, false // of a day that was read in part all rows are at its midnight
 	}
 	return sink.Stretch{From: schema.TimeValue(from), To: schema.TimeValue(to)}, from.Before(to)
-}
-
-// dayFrom is the first midnight at or after t.
-func dayFrom(t time.Time) time.Time {
-	const day = 24 * time.Hour
-	if midnight := t.Truncate(day); midnight.Before(t) {
-		return midnight.Add(day)
-	}
-	return t
 }
 
 // loss is what is gone of a window, or of the part of it that was read.

@@ -105,11 +105,21 @@ func (s *span) allowed(stretch window.Window) error {
 	return nil
 }
 
+// learned is a limit as it is from now on.
+type learned struct {
+	kind  sink.LimitKind
+	limit sink.Limit
+}
+
 // heed takes note of what became of the reading of a stretch.
 func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading, err error) {
 	if s.Dataset.whole() {
 		return // it is asked for as it is, whatever is known
 	}
+	s.remember(ctx, s.note(stretch, r, err))
+}
+
+func (s *span) note(stretch window.Window, r source.Reading, err error) (news []learned) {
 	most := s.maxRows()
 	l := &s.limits
 	l.mu.Lock()
@@ -122,18 +132,19 @@ func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading
 		} else if seconds <= l.longest {
 			l.longest = 0
 		}
-		return
+		return nil
 	}
 	if err != nil {
-		return
+		return nil
 	}
 	l.longest = max(l.longest, int64(asked.Seconds()))
 	if seconds >= l.span.Refused && l.span.Met > 0 {
-		s.forget(ctx, sink.LimitRange, &l.span)
+		news = append(news, s.forget(sink.LimitRange, &l.span))
 	}
 	if deepest := int64(r.Rows - r.LargestPage); deepest >= l.skip.Refused && l.skip.Met > 0 {
-		s.forget(ctx, sink.LimitSkip, &l.skip)
+		news = append(news, s.forget(sink.LimitSkip, &l.skip))
 	}
+	return news
 }
 
 // limited is the error of a request that may have been refused for what it asked of the server, else nil.
@@ -161,29 +172,32 @@ func (s *span) behind(skip, most int) int64 {
 
 // overcame learns from a stretch that could not be read whole, but in pieces.
 func (s *span) overcame(ctx context.Context, stretch window.Window, why error) {
-	refused := limited(why)
-	if refused == nil {
-		return
+	if refused := limited(why); refused != nil {
+		s.remember(ctx, s.learn(stretch, refused))
 	}
+}
+
+func (s *span) learn(stretch window.Window, refused *source.Error) []learned {
 	l := &s.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if refused.Skip > 0 {
 		if works := s.suspected; works > 0 && works < int64(refused.Skip) {
-			s.keep(ctx, sink.LimitSkip, &l.skip, works, int64(refused.Skip))
+			return s.keep(sink.LimitSkip, &l.skip, works, int64(refused.Skip))
 		}
-		return
+		return nil
 	}
 	asked := int64(math.Ceil((stretch.Duration() + s.lead(stretch)).Seconds()))
 	if l.longest > 0 && l.longest < asked {
-		s.keep(ctx, sink.LimitRange, &l.span, l.longest, asked)
+		return s.keep(sink.LimitRange, &l.span, l.longest, asked)
 	}
+	return nil
 }
 
 // keep keeps a limit that was met, unless a narrower one is kept already.
-func (s *span) keep(ctx context.Context, kind sink.LimitKind, known *sink.Limit, works, refused int64) {
+func (s *span) keep(kind sink.LimitKind, known *sink.Limit, works, refused int64) []learned {
 	if known.Holds(s.now) && known.Refused <= refused {
-		return
+		return nil
 	}
 	met := 1
 	if !known.Holds(s.now) && refused > known.Works {
@@ -192,19 +206,22 @@ func (s *span) keep(ctx context.Context, kind sink.LimitKind, known *sink.Limit,
 	*known = sink.Limit{Works: works, Refused: refused, Met: met, Until: s.now.Add(min(firstLimit<<min(met-1, 5), sink.LongestLimit))}
 	s.Logger.Warn("the API refuses more than this, and is not asked for more until then", "dataset", s.Dataset.Name, "limit", string(kind),
 		"works", works, "refused", refused, "until", known.Until)
-	s.remember(ctx, kind, *known)
+	return []learned{{kind, *known}}
 }
 
 // forget forgets a limit that is none any more.
-func (s *span) forget(ctx context.Context, kind sink.LimitKind, known *sink.Limit) {
+func (s *span) forget(kind sink.LimitKind, known *sink.Limit) learned {
 	*known = sink.Limit{}
 	s.Logger.Info("the API no longer refuses what it did", "dataset", s.Dataset.Name, "limit", string(kind))
-	s.remember(ctx, kind, *known)
+	return learned{kind, *known}
 }
 
-// remember keeps a limit for the other replicas and for later. What is not kept is only learned again.
-func (s *span) remember(ctx context.Context, kind sink.LimitKind, l sink.Limit) {
-	if err := s.Warehouse.KeepLimit(ctx, s.Dataset.Name, kind, l); err != nil {
-		s.Logger.Warn("a limit of the API could not be kept", "dataset", s.Dataset.Name, "error", err)
+// remember keeps limits for the other replicas and for later. What is not kept is only learned again. It must not be
+// called under the limits' lock: a claim looks at them within its transaction, which the warehouse may have to wait for.
+func (s *span) remember(ctx context.Context, news []learned) {
+	for _, n := range news {
+		if err := s.Warehouse.KeepLimit(ctx, s.Dataset.Name, n.kind, n.limit); err != nil {
+			s.Logger.Warn("a limit of the API could not be kept", "dataset", s.Dataset.Name, "error", err)
+		}
 	}
 }

@@ -304,6 +304,7 @@ func (t *taking) Back() (end time.Time, behind int, ok bool) {
 			before := sort.Search(len(t.times), func(i int) bool { return !t.times[i].Before(end) })
 			behind = len(t.times) - before
 			t.rows = t.rows[:len(t.rows)-behind]
+			t.before.rows, t.before.rejects = len(t.rows)-1, len(t.rejects) // the last row is another one now
 			t.order.backTo(t.rows[len(t.rows)-1].Row, behind)
 			return end, behind, true
 		}

@@ -153,6 +153,7 @@ type claimed struct {
 // the span can be read in parts.
 func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	var c claimed
+	room := p.room() // Fit runs within the claim's transaction: it waits for nothing
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
 		MaxSpan: p.maxSpan(), Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
@@ -161,7 +162,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			c.fit = fitSpan(candidates, near, p.room(), p.Order == sink.NewestFirst)
+			c.fit = fitSpan(candidates, near, room, p.Order == sink.NewestFirst)
 			return c.fit.windows
 		},
 	})
