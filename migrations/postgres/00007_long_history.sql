@@ -10,6 +10,7 @@ CREATE INDEX windows_unread ON exporter.windows (dataset, start_at) WHERE read_t
 CREATE INDEX windows_partly ON exporter.windows (dataset, start_at) WHERE read_to < end_at;
 CREATE INDEX windows_troubled ON exporter.windows (dataset, start_at) WHERE attempts > 0;
 CREATE INDEX windows_read_at ON exporter.windows (dataset, read_at) WHERE read_at IS NOT NULL;
+CREATE INDEX windows_next ON exporter.windows (dataset, next_read_at) WHERE next_read_at IS NOT NULL; -- what was put off
 CREATE INDEX windows_beyond ON exporter.windows (dataset, start_at) WHERE read_to > end_at; -- by a clock that was ahead
 
 -- A claim changes no column of an index: with room on the page it writes one tuple and no index entry.
@@ -114,6 +115,6 @@ DROP TRIGGER entered ON exporter.windows;
 DROP FUNCTION exporter.windows_moved, exporter.windows_reopened, exporter.windows_entered;
 ALTER TABLE exporter.datasets
     DROP COLUMN planned_from, DROP COLUMN planned_to, DROP COLUMN settled_to, DROP COLUMN settled_windows, DROP COLUMN settled_rows;
-DROP INDEX exporter.windows_open, exporter.windows_reread, exporter.windows_unread, exporter.windows_partly,
+DROP INDEX exporter.windows_open, exporter.windows_next, exporter.windows_reread, exporter.windows_unread, exporter.windows_partly,
     exporter.windows_troubled, exporter.windows_read_at, exporter.windows_beyond;
 CREATE INDEX windows_due ON exporter.windows (dataset, next_read_at) WHERE next_read_at IS NOT NULL;
