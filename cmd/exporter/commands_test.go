@@ -140,13 +140,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	for _, w := range []struct {
-		name string
-		dsn  func(*testing.T) string
-	}{
-		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
-		{"postgres", func(t *testing.T) string { return server.Database(t) }},
-	} {
+	for _, w := range warehouses() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,13 +13,7 @@ import (
 
 // The way of a user: a dashboard's description in tables, and what it was before.
 func TestDashboards(t *testing.T) {
-	for _, w := range []struct {
-		name string
-		dsn  func(*testing.T) string
-	}{
-		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
-		{"postgres", func(t *testing.T) string { return server.Database(t) }},
-	} {
+	for _, w := range warehouses() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

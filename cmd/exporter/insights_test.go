@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +13,7 @@ import (
 
 // The way of a user: an insight's value for each hour, beside a snapshot for each run.
 func TestInsights(t *testing.T) {
-	for _, w := range []struct {
-		name string
-		dsn  func(*testing.T) string
-	}{
-		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
-		{"postgres", func(t *testing.T) string { return server.Database(t) }},
-	} {
+	for _, w := range warehouses() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

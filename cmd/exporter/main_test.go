@@ -58,6 +58,19 @@ const (
 	canaryPassword = "canary-password-5b1f"
 )
 
+// madeWarehouse is a kind of warehouse, and how a test gets an empty one.
+type madeWarehouse struct {
+	name string
+	dsn  func(*testing.T) string
+}
+
+func warehouses() []madeWarehouse {
+	return []madeWarehouse{
+		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }},
+		{"postgres", func(t *testing.T) string { return server.Database(t) }},
+	}
+}
+
 // site is a simulated API, a warehouse, and a config that exports the calls of two days from the one into the
 // other.
 type site struct {
