@@ -23,8 +23,9 @@ import (
 )
 
 // What a replica that is cut off holds is another's after this: a lease is three seconds; a transaction that fell silent
-// within a statement is ended after fifteen; and by then the others may wait for the next minute's tick.
-const takeOver = 80 * time.Second
+// within a statement is ended after fifteen; and by then the others may read spans of hundreds of requests, which at a
+// third of the rate take a minute and more, or wait for the next minute's tick.
+const takeOver = 4 * time.Minute
 
 // fleet is three daemons, a Postgres and a simulated API, each in a container, on a network of their own.
 type fleet struct {

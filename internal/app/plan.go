@@ -102,8 +102,8 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 	if created {
 		ledger = nil // all is due again once the table is made
 	}
-	if len(recent.rows) >= sampleRows && !slices.ContainsFunc(ledger, sink.Entry.Complete) {
-		recent.n = a.countRows(ctx, recent)
+	if len(recent.rows) > 0 && !slices.ContainsFunc(ledger, sink.Entry.Complete) {
+		recent = a.counted(ctx, d, recent, now)
 	}
 	p.Forecast = d.Forecast(ledger, now, recent.rate())
 	return err
@@ -124,14 +124,38 @@ func (a *App) preview(ctx context.Context, d export.Dataset, p *DatasetPlan) (cr
 	return created, err
 }
 
+// counted is a sample with about how many rows there are, of the last week if the dataset reaches back so far: a day
+// says little of the others where people work on weekdays.
+func (a *App) counted(ctx context.Context, d export.Dataset, recent recentRows, now time.Time) recentRows {
+	week := recent
+	if !d.Snapshot { // which has its own range
+		week.query.Range.Start = now.AddDate(0, 0, -7)
+		if d.Since.After(week.query.Range.Start) {
+			week.query.Range.Start = d.Since
+		}
+		week.of = week.query.Range.Duration()
+	}
+	page, err := a.probe.Page(ctx, week.query, 0, sampleRows)
+	if err != nil || len(page.Rows) == 0 {
+		week = recent
+	} else {
+		week.rows = page.Rows
+	}
+	recent.n, recent.of = a.countRows(ctx, week), week.of
+	return recent
+}
+
 // mostRows is how many rows of a sample's stretch of time are counted.
 const mostRows = 1 << 20
 
-// countRows finds about how many rows there are where a page of them is full, to an eighth: the API has no count, so
+// countRows finds about how many rows there are, to an eighth: the API has no count, so behind a page that is full
 // single rows are asked for, ever deeper. Where it does not answer, or ignores how deep it is asked, the number is what
 // is known to be there.
 func (a *App) countRows(ctx context.Context, recent recentRows) int {
 	there, gone := len(recent.rows), 0
+	if there < sampleRows {
+		return there
+	}
 	for next := 2 * there; next < mostRows && (gone == 0 || gone-there > there/8); {
 		page, err := a.probe.Page(ctx, recent.query, next, 1)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -20,26 +21,50 @@ const (
 	startTimeout = time.Minute
 )
 
+// container is a Postgres in a container.
+type container struct {
+	*postgres.PostgresContainer
+	dsn string
+}
+
 // startContainer runs Postgres in a container.
-func startContainer() (dsn string, stop func(), err error) {
+func startContainer() (c *container, err error) {
 	image := cmp.Or(os.Getenv(imageVariable), defaultImage)
 	if err := haveImage(image); err != nil {
-		return "", nil, fmt.Errorf("container: %w", err)
+		return nil, fmt.Errorf("container: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	container, err := postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
+	c = &container{}
+	c.PostgresContainer, err = postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
 		testcontainers.WithLogger(log.NewNoopLogger()))
-	terminate := func() { _ = testcontainers.TerminateContainer(container) }
+	if err == nil {
+		c.dsn, err = c.ConnectionString(ctx, "sslmode=disable")
+	}
 	if err != nil {
-		terminate()
-		return "", nil, fmt.Errorf("container: %w", err)
+		c.stop()
+		return nil, fmt.Errorf("container: %w", err)
 	}
-	if dsn, err = container.ConnectionString(ctx, "sslmode=disable"); err != nil {
-		terminate()
-		return "", nil, fmt.Errorf("container: %w", err)
+	return c, nil
+}
+
+func (c *container) stop() { _ = testcontainers.TerminateContainer(c.PostgresContainer) }
+
+// state is what the daemon says of the container, and the last that Postgres printed.
+func (c *container) state() string {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	state, err := c.State(ctx)
+	if err != nil {
+		return err.Error()
 	}
-	return dsn, terminate, nil
+	printed, err := c.Logs(ctx)
+	if err != nil {
+		return fmt.Sprintf("%+v: %v", *state, err)
+	}
+	defer printed.Close()
+	text, _ := io.ReadAll(printed)
+	return fmt.Sprintf("%+v\n%s", *state, text[max(0, len(text)-4000):])
 }
 
 // haveImage makes sure that a Docker daemon answers soon and that it has the image, pulling it if need be.

@@ -48,6 +48,7 @@ type Server struct {
 	dsn   string // of a role that may create databases
 	from  string // where the server came from, for people
 	stop  func()
+	state func() string // what became of the server, for people; nil where only others know
 	err   error
 }
 
@@ -71,6 +72,9 @@ func (s *Server) Database(t testing.TB) (dsn string) {
 	}
 	name := "test_" + strings.ToLower(rand.Text())
 	if err := s.exec("CREATE DATABASE " + name); err != nil {
+		if s.state != nil {
+			t.Logf("%s: %s", s.from, s.state())
+		}
 		t.Fatalf("create a test database on %s: %v", s.from, err)
 	}
 	t.Cleanup(func() {
@@ -90,8 +94,9 @@ func (s *Server) find() {
 	from := os.Getenv(fromVariable)
 	var containerErr, machineErr error
 	if from != "machine" {
-		if s.dsn, s.stop, containerErr = startContainer(); containerErr == nil {
-			s.from = "a container"
+		var c *container
+		if c, containerErr = startContainer(); containerErr == nil {
+			s.dsn, s.stop, s.state, s.from = c.dsn, c.stop, c.state, "a container"
 			return
 		}
 	}
