@@ -32,14 +32,16 @@ type fleet struct {
 	*testing.T
 	network  *testcontainers.DockerNetwork
 	replicas []string // their containers
+	image    string   // of the program
 	api      string
+	address  string // the API's
 	database *postgres.PostgresContainer
 	since    time.Time
 	session  *pgx.Conn
 }
 
 const fleetConfig = `
-source: {endpoint: "http://localhost:8090/analytics/api", api_key: %s, requests_per_second: 5, timeout: 5s, max_attempts: 2}
+source: {endpoint: "http://localhost:8090/analytics/api", api_key: %s, requests_per_second: %d, timeout: 5s, max_attempts: 2}
 warehouse: {dsn: %q, timeout: 15s}
 http: {listen: ""}
 reports:
@@ -48,7 +50,7 @@ reports:
     schedule: "* * * * *"
     since: %s
     page_size: 100
-    window: {size: 1h, max_rows: 1000}
+    window: {size: 1h, max_rows: 200}
     key: [call_id]
     time_field: started_at
     sort: {by: started_at}
@@ -63,12 +65,12 @@ func TestNetworkContainers(t *testing.T) {
 	if os.Getenv("EXPORTER_TEST_CONTAINERS") == "" {
 		t.Skip("not asked for here, though .ci/run does: EXPORTER_TEST_CONTAINERS=1, with a Docker daemon")
 	}
-	f := newFleet(t)
 	faults := 0
 	rounds := 1
 	if os.Getenv("EXPORTER_RELIABILITY") == "long" {
 		rounds = 5
 	}
+	f := newFleet(t, 30*rounds)
 	for range rounds {
 		for _, fault := range []struct {
 			name       string
@@ -95,8 +97,8 @@ func TestNetworkContainers(t *testing.T) {
 			faults++
 		}
 	}
-	f.awaitAllRead()
 	f.stop()
+	f.finish()
 	windows := f.mustBeCommittedOnce()
 	rows := f.mustEqualTruth()
 	t.Logf("reliability: containers, three replicas: faults: %d", faults)
@@ -104,9 +106,10 @@ func TestNetworkContainers(t *testing.T) {
 	t.Logf("reliability: containers, three replicas: rows checked: %d", rows)
 }
 
-func newFleet(t *testing.T) *fleet {
+// newFleet starts one that is to read so many days, at a rate that leaves it work for as long as the faults last.
+func newFleet(t *testing.T, days int) *fleet {
 	t.Helper()
-	f := &fleet{T: t, since: time.Now().UTC().AddDate(0, 0, -9).Truncate(24 * time.Hour)}
+	f := &fleet{T: t, since: time.Now().UTC().AddDate(0, 0, -days).Truncate(24 * time.Hour)}
 	ctx := t.Context()
 	var err error
 	if f.network, err = network.New(ctx); err != nil {
@@ -126,26 +129,26 @@ func newFleet(t *testing.T) *fleet {
 	f.audit(outside)
 
 	inside := "postgres://postgres:postgres@postgres:5432/postgres?sslmode=disable"
-	image := f.build(f.config(inside))
-	f.api = f.run(image, "simulate", "--listen", "0.0.0.0:8090")
+	f.build(f.config(inside, 5), f.config(inside, 1000))
+	f.api = f.run(f.image, "simulate", "--listen", "0.0.0.0:8090")
 	// The key goes over plain http to localhost only: here that name has a second address, the API's.
-	address := f.do("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f.api)
+	f.address = f.do("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f.api)
 	for range 3 {
-		f.replicas = append(f.replicas, f.run("--add-host", "localhost:"+address, image, "run", "-c", "/exporter.yaml", "--lease", "3s"))
+		f.replicas = append(f.replicas, f.run("--add-host", "localhost:"+f.address, f.image, "run", "-c", "/exporter.yaml", "--lease", "3s"))
 	}
 	return f
 }
 
-func (f *fleet) config(dsn string) string {
+func (f *fleet) config(dsn string, rate int) string {
 	r := simulator.Calls()
-	return fmt.Sprintf(fleetConfig, simulatedKey, dsn, r.ID, f.since.Format(time.DateOnly), r.Key, r.TimeField)
+	return fmt.Sprintf(fleetConfig, simulatedKey, rate, dsn, r.ID, f.since.Format(time.DateOnly), r.Key, r.TimeField)
 }
 
 // audit makes the exporter's tables, and a record of each commit of a window.
 func (f *fleet) audit(dsn string) {
 	f.Helper()
 	path := filepath.Join(f.TempDir(), "exporter.yaml")
-	if err := os.WriteFile(path, []byte(f.config(dsn)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(f.config(dsn, 1)), 0o600); err != nil {
 		f.Fatal(err)
 	}
 	execute(f.T, f.Context(), "migrate", "-c", path).ends(app.ExitDone)
@@ -165,8 +168,8 @@ func (f *fleet) audit(dsn string) {
 	}
 }
 
-// build makes an image of the program and a config, and nothing else.
-func (f *fleet) build(config string) (image string) {
+// build makes an image of the program and two configs, and nothing else.
+func (f *fleet) build(config, fast string) {
 	f.Helper()
 	dir := f.TempDir()
 	build := exec.CommandContext(f.Context(), "go", "build", "-o", filepath.Join(dir, "exporter"), ".")
@@ -175,16 +178,16 @@ func (f *fleet) build(config string) (image string) {
 		f.Fatalf("build: %v: %s", err, out)
 	}
 	for name, text := range map[string]string{
-		"Dockerfile":    "FROM scratch\nCOPY exporter exporter.yaml /\nENTRYPOINT [\"/exporter\"]\n",
+		"Dockerfile":    "FROM scratch\nCOPY exporter exporter.yaml fast.yaml /\nENTRYPOINT [\"/exporter\"]\n",
 		"exporter.yaml": config,
+		"fast.yaml":     fast,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			f.Fatal(err)
 		}
 	}
-	image = f.do("build", "-q", dir)
-	f.Cleanup(func() { _ = exec.Command("docker", "rmi", "-f", image).Run() })
-	return image
+	f.image = f.do("build", "-q", dir)
+	f.Cleanup(func() { _ = exec.Command("docker", "rmi", "-f", f.image).Run() })
 }
 
 // run starts a container. The label is what testcontainers gives its own, so that those of a killed test are found.
@@ -247,12 +250,12 @@ func (f *fleet) until(what string, bound time.Duration, so func() bool) {
 	}
 }
 
-// awaitProgress waits for ten more commits.
+// awaitProgress waits for ten more windows to be committed.
 func (f *fleet) awaitProgress() {
 	f.Helper()
 	const commits = "SELECT count(*) FROM public.audit"
 	before := f.number(commits)
-	f.until("ten more commits", 2*time.Minute, func() bool { return f.number(commits) >= before+10 })
+	f.until("ten more windows", 2*time.Minute, func() bool { return f.number(commits) >= before+10 })
 }
 
 // someHolder is a replica that holds a lease.
@@ -281,13 +284,6 @@ func (f *fleet) awaitTakeOver(container string) {
 	})
 }
 
-func (f *fleet) awaitAllRead() {
-	f.Helper()
-	f.until("all windows are read", 5*time.Minute, func() bool {
-		return f.number("SELECT count(*) FROM exporter.windows WHERE read_to IS NULL OR state NOT IN ('read', 'final')") == 0
-	})
-}
-
 // stop ends the replicas as a supervisor does.
 func (f *fleet) stop() {
 	f.Helper()
@@ -296,6 +292,18 @@ func (f *fleet) stop() {
 		if code := f.do("inspect", "-f", "{{.State.ExitCode}}", r); code != fmt.Sprint(app.ExitDone) {
 			f.Errorf("a replica ended with %s", code)
 		}
+	}
+}
+
+// finish reads what is left, at once.
+func (f *fleet) finish() {
+	f.Helper()
+	last := f.run("--add-host", "localhost:"+f.address, f.image, "run", "-c", "/fast.yaml", "--once")
+	if code := f.do("wait", last); code != fmt.Sprint(app.ExitDone) {
+		f.Errorf("the last pass ended with %s", code)
+	}
+	if left := f.number("SELECT count(*) FROM exporter.windows WHERE end_at < now() - interval '1h' AND state NOT IN ('read', 'final')"); left != 0 {
+		f.Errorf("%d windows are not read", left)
 	}
 }
 
