@@ -90,7 +90,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", o.evidence.against)
 		return nil
 	}
-	within, ok := p.stretchOf(b.Table, b.Range)
+	within, ok := p.Dataset.stretchOf(b.Table, b.Range)
 	if !ok {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 	b.Sweep = &sink.Sweep{Present: present, SeenAt: standing.At}
 	for _, l := range losses.windows {
 		part := l.window.Intersect(b.Range)
-		if within, ok := p.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
+		if within, ok := p.Dataset.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
 			b.Sweep.Within = append(b.Sweep.Within, within)
 		}
 	}
@@ -127,7 +127,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 
 // stretchOf is a stretch of time in the terms of the table's time field. ok is false where the two do not go together:
 // for wall clocks near a change of the clocks.
-func (p *passage) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool) {
+func (d Dataset) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool) {
 	i := t.ColumnIndex(t.TimeField)
 	if i < 0 || w.Empty() {
 		return sink.Stretch{}, false
@@ -135,7 +135,7 @@ func (p *passage) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool
 	if t.Columns[i].Type == schema.Timestamptz {
 		return sink.Stretch{From: schema.TimeValue(w.Start), To: schema.TimeValue(w.End)}, true
 	}
-	zone := p.Dataset.Grid.Location()
+	zone := d.Grid.Location()
 	const near = 24 * time.Hour
 	_, before := w.Start.Add(-near).In(zone).Zone()
 	for _, t := range []time.Time{w.Start, w.End, w.End.Add(near)} {

@@ -37,7 +37,7 @@ func exercise(t *testing.T, way func(dsn string) string) {
 		t.Cleanup(func() {
 			const empty = `DROP SCHEMA IF EXISTS samespace CASCADE; DELETE FROM exporter.datasets; DELETE FROM exporter.windows;
 				DELETE FROM exporter.runs; DELETE FROM exporter.rejects; DELETE FROM exporter.fields;
-				DELETE FROM exporter.limits; DELETE FROM exporter.budgets`
+				DELETE FROM exporter.limits; DELETE FROM exporter.budgets; DELETE FROM exporter.reconciliations`
 			if _, err := texts(context.WithoutCancel(t.Context()), query, empty); err != nil {
 				t.Error(err)
 			}

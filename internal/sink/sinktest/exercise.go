@@ -48,6 +48,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"retry", retryTests()},
 		{"promote", promoteTests()},
 		{"stored", storedTests()},
+		{"reconcile", reconcileTests()},
 		{"backfill", backfillTests()},
 		{"status", statusTests()},
 		{"alarms", alarmTests()},

@@ -14,6 +14,8 @@
 //	fields    dataset, table_name, column_name, metric_id, title, type, promoted
 //	limits    dataset, kind, works, refused, met, until
 //	budgets   endpoint, next_slot_at, rate, lowered
+//	reconciliations  dataset, insight, window_start, window_end, warehouse_value, api_value, difference, share, state,
+//	          checked_at, read_at, insight_read_at, rereads, marked_at, again_at, definition (see sink.Reconciled)
 package sinktest
 
 import (
@@ -144,6 +146,28 @@ type Warehouse interface {
 	// MarkDue makes the windows that hold the given instants due, as a backfill does: see BeginBackfill. sink.ErrSuperseded
 	// as Claim.
 	MarkDue(ctx context.Context, m sink.Mark) error
+
+	// Measure evaluates an expression over each stretch, as a plain decimal; the sum of nothing, NULL, is 0. It cannot write,
+	// whatever the expression says. *sink.ExpressionError when no number comes of it: of a mistake, of a text or an infinite
+	// number, of one for each row, or of one that takes longer than the time it has.
+	Measure(ctx context.Context, m sink.Measurement) ([]string, error)
+	// StoredByWindow are the rows of the table whose _window_start lies in a stretch of time, in no order.
+	StoredByWindow(ctx context.Context, t schema.Table, within window.Window) ([]sink.StoredRow, error)
+	// Reconciled are the windows that were compared and overlap r.Within, in order of time.
+	Reconciled(ctx context.Context, r sink.ReconciledRequest) ([]sink.Reconciled, error)
+	// Reconcile shows change what the request names, keeps those that it returns, in the place of what was kept of their
+	// windows, and leaves the others. change is a pure function: it may run several times, and the last time counts. Of
+	// several calls for one window that was kept before, each sees what the one before it kept; where AgainBy is set, a
+	// window that another call holds is left out.
+	Reconcile(ctx context.Context, r sink.ReconciledRequest, change func([]sink.Reconciled) []sink.Reconciled) error
+	// ForgetReconciled forgets what was compared of a dataset with other insights than these.
+	ForgetReconciled(ctx context.Context, dataset string, insights []string) error
+	// Rereads counts the windows of a definition that were read again since they differed.
+	Rereads(ctx context.Context, dataset, insight, definition string) (sink.Rereads, error)
+	// Drifts is how each dataset and insight compare of which a window was, in order of names; the earliest window is one
+	// that stands, if there is one. What it costs does not grow with the number of windows that agree.
+	// sink.ErrNotMigrated before Migrate.
+	Drifts(ctx context.Context) ([]sink.Drift, error)
 
 	// BeginBackfill starts or goes on with a backfill: a new run marks every window of the range (there must
 	// be some: Plan comes first) as due now, whole; one that goes on marks only those that have lost the mark: State

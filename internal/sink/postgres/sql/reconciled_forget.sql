@@ -1,0 +1,1 @@
+DELETE FROM exporter.reconciliations WHERE dataset = $1 AND insight <> ALL ($2::text[])
