@@ -76,7 +76,10 @@ func (p *passage) backfill(ctx context.Context, r Range) error {
 	if goesOn {
 		p.Logger.Info("going on with a backfill", "dataset", p.Dataset.Name, "range", run.Range.String(), "begun", run.StartedAt)
 	}
-	return p.untilNoneIsLeft(ctx, r.Progress)
+	if err := p.untilNoneIsLeft(ctx, r.Progress); err != nil {
+		return err
+	}
+	return p.reconcile(ctx)
 }
 
 // gridRange is the range on the grid's bounds, and no further than the edge.

@@ -74,6 +74,7 @@ type Warehouse interface {
 	Promoter
 	Verifier
 	Knowledge
+	Reconciler
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,
@@ -146,12 +147,17 @@ type Exporter struct {
 	Lanes *Lanes
 	// Observe, when set, is told of every step, from the goroutine that takes it: of one at a time.
 	Observe func(Event)
+	// Reconciles are what binds the dataset to insights, or to reports.
+	Reconciles []Reconciliation
+	// OnReconciled, when set, is told what passes found that compared windows.
+	OnReconciled func(ReconcileEvent)
 
-	prepared  atomic.Bool
-	promotion promotion
-	observing sync.Mutex
-	server    server
-	limits    limits
+	prepared    atomic.Bool
+	promotion   promotion
+	reconciling reconciling
+	observing   sync.Mutex
+	server      server
+	limits      limits
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

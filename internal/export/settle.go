@@ -67,6 +67,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		return err
 	}
 	o.held.finish(o.batch.Readings)
+	p.touch(o.batch)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {

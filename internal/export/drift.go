@@ -1,0 +1,318 @@
+package export
+
+import (
+	"context"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+// PreviousValueID is the key under which a STAT insight says what became of the stretch of time before, of the same
+// length.
+const PreviousValueID = "previousValue"
+
+// valueColumn is the place of an insight's one number, beside its previous value; ok is false where it has none, or
+// several.
+func (d Dataset) valueColumn() (place int, ok bool) {
+	place = -1
+	for i, c := range d.Mapper.Table().Columns {
+		if c.ID == PreviousValueID || !isNumber(c.Type) {
+			continue
+		}
+		if place >= 0 {
+			return -1, false
+		}
+		place = i
+	}
+	return place, place >= 0
+}
+
+func (d Dataset) previousColumn() int {
+	return slices.IndexFunc(d.Mapper.Table().Columns, func(c schema.Column) bool { return c.ID == PreviousValueID && isNumber(c.Type) })
+}
+
+// showsPrevious reports whether each window of an insight says what the one before it shows.
+func (d Dataset) showsPrevious() bool {
+	if d.Kind != sink.KindInsight || d.Snapshot || d.Write != sink.ReplaceWindows {
+		return false
+	}
+	_, ok := d.valueColumn()
+	return ok && d.previousColumn() >= 0
+}
+
+func isNumber(t schema.Type) bool {
+	return t == schema.Integer || t == schema.Numeric || t == schema.Float || t == schema.Duration
+}
+
+// bothRead are the windows of a stretch of time of which both numbers are there, as they were read last.
+func (p *passage) bothRead(ctx context.Context, c *pair, within window.Window) ([]sink.Reconciled, error) {
+	if c.previous { // a window is compared with the one after it
+		size := c.Insight.Grid.Size()
+		within = window.Window{Start: within.Start.Add(-size), End: within.End.Add(size)}
+	}
+	shown, err := p.Warehouse.Entries(ctx, c.Insight.Name, c.Insight.ConfigHash, within)
+	if err != nil || len(shown) == 0 {
+		return nil, err
+	}
+	if c.previous {
+		return c.neighbours(shown), nil
+	}
+	within = window.Window{Start: shown[0].Window.Start, End: shown[len(shown)-1].Window.End}
+	rows, err := p.Warehouse.Entries(ctx, c.Report.Name, c.Report.ConfigHash, within)
+	if err != nil {
+		return nil, err
+	}
+	var found []sink.Reconciled
+	for _, e := range shown {
+		for len(rows) > 0 && !rows[0].Window.End.After(e.Window.Start) {
+			rows = rows[1:]
+		}
+		if readAt, ok := covered(e.Window, rows); ok && e.Complete() {
+			found = append(found, sink.Reconciled{Window: e.Window, ReadAt: readAt, InsightReadAt: e.ReadAt, Definition: c.definition})
+		}
+	}
+	return found, nil
+}
+
+// covered reports whether entries that were read to their ends cover a window, and when the oldest of these readings began.
+// They begin with the first one that reaches into it.
+func covered(w window.Window, entries []sink.Entry) (oldest time.Time, ok bool) {
+	at := w.Start
+	for _, e := range entries {
+		if e.Window.Start.After(at) || !e.Complete() {
+			return oldest, false
+		}
+		if oldest.IsZero() || e.ReadAt.Before(oldest) {
+			oldest = e.ReadAt
+		}
+		if at = e.Window.End; !at.Before(w.End) {
+			return oldest, true
+		}
+	}
+	return oldest, false
+}
+
+// neighbours are the windows that are followed by another one of the same length: that is what its previous value is of.
+func (c *pair) neighbours(shown []sink.Entry) (found []sink.Reconciled) {
+	for i, next := range shown[1:] {
+		e := shown[i]
+		if e.Complete() && next.Complete() && e.Window.End.Equal(next.Window.Start) && e.Window.Duration() == next.Window.Duration() {
+			found = append(found, sink.Reconciled{Window: e.Window, ReadAt: e.ReadAt, InsightReadAt: next.ReadAt, Definition: c.definition})
+		}
+	}
+	return found
+}
+
+// numbers fills in what the warehouse has of windows and what the API says of them, and leaves out those of which it
+// says nothing.
+func (p *passage) numbers(ctx context.Context, c *pair, found []sink.Reconciled) ([]sink.Reconciled, error) {
+	if len(found) == 0 {
+		return nil, nil
+	}
+	shown, err := p.shown(ctx, c, hull(found))
+	if err != nil {
+		return nil, err
+	}
+	table := c.Report.Mapper.Table()
+	m := sink.Measurement{Table: table, Expression: c.SQL}
+	kept := found[:0]
+	for _, f := range found {
+		value := shown[f.Window.Start.UnixMicro()]
+		if c.previous {
+			f.Warehouse, f.API = value.value, shown[f.Window.End.UnixMicro()].previous
+		} else if f.API = value.value; f.API != "" {
+			within, ok := c.Report.stretchOf(table, f.Window)
+			if !ok {
+				continue
+			}
+			m.Within = append(m.Within, within)
+			f.Warehouse = "0"
+		}
+		if f.Warehouse != "" && f.API != "" {
+			kept = append(kept, f)
+		}
+	}
+	if c.previous || len(kept) == 0 {
+		return kept, nil
+	}
+	values, err := p.Warehouse.Measure(ctx, m)
+	for i := range values {
+		kept[i].Warehouse = plain(values[i])
+	}
+	return kept, err
+}
+
+// shownValue is what an insight shows of a window; "": nothing.
+type shownValue struct{ value, previous string }
+
+// shown is what an insight shows of its windows, by their start in microseconds, and of the one after them. Of several
+// rows of a window the value is their sum.
+func (p *passage) shown(ctx context.Context, c *pair, within window.Window) (map[int64]shownValue, error) {
+	if c.previous {
+		within.End = within.End.Add(time.Microsecond) // with the start of the window after it
+	}
+	rows, err := p.Warehouse.StoredByWindow(ctx, c.Insight.Mapper.Table(), within)
+	if err != nil {
+		return nil, err
+	}
+	table := c.Insight.Mapper.Table()
+	place, _ := c.Insight.valueColumn()
+	previous := c.Insight.previousColumn()
+	shown, times := map[int64]shownValue{}, map[int64]int{}
+	for _, row := range rows {
+		at := row.WindowStart.UnixMicro()
+		of := shown[at]
+		if value := decimal(table.Columns[place].Type, row.Values[place]); of.value == "" {
+			of.value = value
+		} else if value != "" {
+			of.value = sum(of.value, value)
+		}
+		if of.previous = ""; previous >= 0 && times[at] == 0 { // of several rows nobody knows which is of which
+			of.previous = decimal(table.Columns[previous].Type, row.Values[previous])
+		}
+		shown[at] = of
+		times[at]++
+	}
+	if c.previous {
+		for at, n := range times {
+			if n > 1 {
+				delete(shown, at)
+			}
+		}
+	}
+	return shown, nil
+}
+
+// judge says how the numbers of a window compare, after what was known of it before.
+func (c *pair) judge(f, before sink.Reconciled, known bool, now time.Time) sink.Reconciled {
+	f.CheckedAt = now
+	f.Difference, f.Share = apart(f.Warehouse, f.API)
+	differs := f.Difference != "0" && f.Share > c.MaxShare
+	known = known && before.Definition == f.Definition
+	anew := !known || before.State == sink.Agrees && !c.previous || c.previous && before.API != f.API
+	if !anew {
+		f.Rereads, f.MarkedAt, f.AgainAt = before.Rereads, before.MarkedAt, before.AgainAt
+	}
+	switch {
+	case !differs:
+		f.State, f.AgainAt = sink.Agrees, time.Time{}
+		if known {
+			f.Rereads, f.MarkedAt = before.Rereads, before.MarkedAt // it may have helped
+		}
+	case anew:
+		f.State, f.AgainAt = sink.Differs, now
+	case readSince(f, c.previous):
+		f.State = sink.Stands
+	default:
+		f.State = sink.Differs
+	}
+	return f
+}
+
+// readSince reports whether both numbers are of readings that began after the window was made due. Of a previous value it
+// is the other one that was made due.
+func readSince(f sink.Reconciled, previous bool) bool {
+	return !f.MarkedAt.IsZero() && f.ReadAt.After(f.MarkedAt) && (previous || f.InsightReadAt.After(f.MarkedAt))
+}
+
+// tells reports whether a previous value says anything of the window before: that it was restated, when it was read last
+// or at the same time; or what came of it, once that was noticed.
+func (c *pair) tells(judged, before sink.Reconciled, known bool) bool {
+	if judged.InsightReadAt.Before(judged.ReadAt) {
+		return known && before.State != sink.Agrees
+	}
+	return known || judged.State != sink.Agrees
+}
+
+// again are the windows that are to be read again now, of those whose time has come. At most so many of them may be such
+// as were never read again; inVain says that there are more.
+func (c *pair) again(have []sink.Reconciled, allowed int, now time.Time) (marked []sink.Reconciled, inVain bool) {
+	pauses := rereadPauses()
+	if c.previous { // once for each value that was seen
+		pauses = nil
+	}
+	for _, h := range have {
+		if h.Definition != c.definition {
+			continue
+		}
+		if h.Rereads == 0 {
+			if allowed <= 0 {
+				inVain = true
+				continue
+			}
+			allowed--
+		}
+		h.MarkedAt, h.AgainAt = now, time.Time{}
+		if h.Rereads < len(pauses) {
+			h.AgainAt = now.Add(pauses[h.Rereads])
+		}
+		h.Rereads++
+		marked = append(marked, h)
+	}
+	return marked, inVain
+}
+
+// decimal is a number as a plain decimal; "" for NULL.
+func decimal(t schema.Type, v schema.Value) string {
+	switch {
+	case v.IsNull():
+		return ""
+	case t == schema.Integer:
+		return strconv.FormatInt(v.Int(), 10)
+	case t == schema.Float:
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+	}
+	return v.Str()
+}
+
+// plain is a decimal without needless zeros.
+func plain(text string) string {
+	if strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	if text == "-0" || text == "" || text == "-" {
+		return "0"
+	}
+	return text
+}
+
+// apart is a minus b, exactly, and that without its sign as a share of the larger one of them.
+func apart(a, b string) (difference string, share float64) {
+	x, y := rational(a), rational(b)
+	d := new(big.Rat).Sub(x, y)
+	if d.Sign() == 0 {
+		return "0", 0
+	}
+	larger := x.Abs(x)
+	if y.Abs(y).Cmp(larger) > 0 {
+		larger = y
+	}
+	share, _ = new(big.Rat).Quo(new(big.Rat).Abs(d), larger).Float64()
+	return plain(d.FloatString(max(places(a), places(b)))), share
+}
+
+// sum is a plus b, exactly.
+func sum(a, b string) string {
+	return plain(new(big.Rat).Add(rational(a), rational(b)).FloatString(max(places(a), places(b))))
+}
+
+// rational is a plain decimal as a number; 0 for what is none.
+func rational(text string) *big.Rat {
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return new(big.Rat)
+	}
+	return r
+}
+
+// places is how many digits a plain decimal has behind its point.
+func places(text string) int {
+	_, fraction, _ := strings.Cut(text, ".")
+	return len(fraction)
+}
