@@ -77,5 +77,8 @@ func (c *command) printStatus(report app.Report) {
 		if d.Error != "" && d.Error != d.Reason {
 			c.printf("%s: %s\n", d.Name, d.Error)
 		}
+		for _, drift := range d.Drifts() {
+			c.printf("%s: %s\n", d.Name, drift)
+		}
 	}
 }

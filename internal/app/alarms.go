@@ -199,12 +199,21 @@ func (w *alarms) states(ctx context.Context) []state {
 	}
 	states := []state{{alarmKey{"", alarmWarehouse}, w.own, false, "", "the warehouse answers again"}}
 	failures := w.failures()
+	drifts, err := w.warehouse.Drifts(ctx)
+	if err != nil {
+		w.Logger.Debug("reconciliations not read", "error", err)
+	}
 	for _, j := range w.jobs {
 		failure, passed := failures[j.exporter.Dataset.Name]
 		d := of(all, j.exporter.Dataset.Name)
 		states = append(states, w.failing(d), w.stale(j, d, now))
 		if passed {
 			states = append(states, w.stopped(d.Name, failure))
+		}
+		for _, r := range j.exporter.Reconciles {
+			if err == nil && r.Report.Name == d.Name {
+				states = append(states, w.drifting(r, drifts))
+			}
 		}
 	}
 	return states

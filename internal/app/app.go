@@ -111,6 +111,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		a.Close()
 		return nil, err
 	}
+	a.bindInsights(c)
 	if c.Notify.Webhook.IsSet() {
 		a.alarms = newAlarms(a, notify.New(c.Notify.Webhook.Reveal(), a.HTTP, "samespace-exporter/"+a.Version))
 	}

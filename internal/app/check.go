@@ -52,6 +52,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 				text, err := a.checkTable(ctx, table)
 				note("table "+table.Name, text, err)
 			}
+			a.checkReconciled(ctx, e, note)
 		}
 		text, err := a.checkSource(ctx, e.Dataset)
 		note(string(e.Dataset.Kind)+" "+e.Dataset.Name, text, err)

@@ -60,8 +60,9 @@ func unreachable(e *source.Error) bool {
 
 // What a command handles of the packages below.
 type (
-	Summary   = export.Summary
-	Remaining = sink.Remaining
-	Report    = status.Report
-	Work      = export.Work
+	Summary    = export.Summary
+	Remaining  = sink.Remaining
+	Report     = status.Report
+	Reconciled = status.Reconciled
+	Work       = export.Work
 )

@@ -43,7 +43,8 @@ type Dataset struct {
 // Report is a report of the API.
 type Report struct {
 	Dataset
-	ReportID string
+	ReportID  string
+	Reconcile []Reconcile // in the file's order. Default: none
 }
 
 // Insight is an insight of a dashboard. The ids of its fields are the keys of the API's response.

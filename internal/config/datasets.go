@@ -12,6 +12,8 @@ type draft struct {
 	Dataset
 	reportID, dashboardID, insightID string
 
+	reconcile []Reconcile
+
 	since    place  // of the key; node nil: not given
 	sortBy   string // name of the field
 	partial  bool   // not all of fields was understood: that is reported
@@ -43,7 +45,7 @@ func readReports(p place, base *draft) []Report {
 		d.Write = cmp.Or(d.Write, WriteUpsert)
 		object(d.reportKeys()...).read(p)
 		d.check()
-		reports = append(reports, Report{Dataset: d.Dataset, ReportID: d.reportID})
+		reports = append(reports, Report{Dataset: d.Dataset, ReportID: d.reportID, Reconcile: d.reconcile})
 	})
 	return reports
 }
@@ -141,6 +143,7 @@ func (d *draft) reportKeys() []key {
 	return append([]key{
 		{name: "name", required: true, binding: identifier(&d.Name)},
 		{name: "report_id", required: true, binding: text(&d.reportID)},
+		{name: "reconcile", binding: listOf(&d.reconcile, reconcile)},
 	}, d.keys()...)
 }
 

@@ -57,6 +57,7 @@ func file(c *Config) binding {
 		c.Reports = readReports(reports, base)
 		c.Insights = readInsights(insights, base)
 		c.Dashboards = readDashboards(dashboards, base)
+		c.checkReconcile(reports)
 	}}
 }
 

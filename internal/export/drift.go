@@ -46,6 +46,15 @@ func (d Dataset) showsPrevious() bool {
 	return ok && d.previousColumn() >= 0
 }
 
+// Latest is the latest window that is over.
+func (d Dataset) Latest(now time.Time) window.Window { return d.Grid.At(d.edge(now).Add(-time.Second)) }
+
+// Stretch is a stretch of time in the terms of the table's time field. ok is false where the two do not go together: for
+// wall clocks near a change of the clocks, and days that are cut.
+func (d Dataset) Stretch(w window.Window) (within sink.Stretch, ok bool) {
+	return d.stretchOf(d.Mapper.Table(), w)
+}
+
 func isNumber(t schema.Type) bool {
 	return t == schema.Integer || t == schema.Numeric || t == schema.Float || t == schema.Duration
 }
@@ -207,7 +216,7 @@ func (c *pair) judge(f, before sink.Reconciled, known bool, now time.Time) sink.
 		}
 	case anew:
 		f.State, f.AgainAt = sink.Differs, now
-	case readSince(f, c.previous):
+	case before.State == sink.Stands, readSince(f, c.previous):
 		f.State = sink.Stands
 	default:
 		f.State = sink.Differs

@@ -145,7 +145,9 @@ func TestReconciled(t *testing.T) {
 }
 
 // timestamp is a literal of a time.
-func (k kind) timestamp(at time.Time) string { return "'" + at.Format("2006-01-02T15:04:05.000000Z") + "'" }
+func (k kind) timestamp(at time.Time) string {
+	return "'" + at.Format("2006-01-02T15:04:05.000000Z") + "'"
+}
 
 // Rows that the warehouse lacks are noticed, read again, and then it agrees.
 func TestMissingRowsAreReadAgain(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 // Warehouse is what the status needs of a warehouse.
 type Warehouse interface {
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
+	Drifts(ctx context.Context) ([]sink.Drift, error)
 }
 
 // Options are what the status shows.

@@ -20,6 +20,9 @@ type Metrics struct {
 	passes   *prometheus.CounterVec
 	took     *prometheus.CounterVec
 
+	reconciled *prometheus.CounterVec
+	reread     *prometheus.CounterVec
+
 	reloadOK prometheus.Gauge
 	reloaded prometheus.Gauge
 }
@@ -45,6 +48,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		spent:    counter("exporter_stage_seconds_total", "Time spent on committed rows, by stage; stages of several pages and spans go on at once.", "stage"),
 		passes:   counter("exporter_passes_total", "Passes by outcome.", "outcome"),
 		took:     counter("exporter_pass_seconds_total", "Time spent in passes."),
+
+		reconciled: counter("exporter_reconciled_windows_total", "Windows that were compared with an insight; of previous values, with the dataset's own.", "insight", "result"),
+		reread:     counter("exporter_reconcile_rereads_total", "Windows that were made due since they do not agree with an insight.", "insight"),
 
 		reloadOK: gauge("exporter_config_last_reload_successful", "1 when the config that was read last is in use, 0 when it was refused."),
 		reloaded: gauge("exporter_config_last_reload_success_timestamp_seconds", "When the config in use was read."),
@@ -97,7 +103,7 @@ func (m *Metrics) ConfigRefused() { m.reloadOK.Set(0) }
 type ledgerMetrics struct {
 	Options
 
-	up, state, through, lag, due, failing, rejects *prometheus.Desc
+	up, state, through, lag, due, failing, rejects, differing *prometheus.Desc
 }
 
 func newLedgerMetrics(o Options) *ledgerMetrics {
@@ -113,12 +119,14 @@ func newLedgerMetrics(o Options) *ledgerMetrics {
 		due:     gauge("exporter_due_windows", "Windows that are to be read now.", "dataset"),
 		failing: gauge("exporter_failing_windows", "Windows whose last read failed or was unstable.", "dataset"),
 		rejects: gauge("exporter_quarantined_rows", "Rows in the quarantine.", "dataset"),
+
+		differing: gauge("exporter_differing_windows", "Windows that do not agree with an insight, by whether they were read again and still do not (stands).", "dataset", "insight", "state"),
 	}
 }
 
 // Describe is part of prometheus.Collector.
 func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.due, l.failing, l.rejects} {
+	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.due, l.failing, l.rejects, l.differing} {
 		out <- d
 	}
 }
@@ -146,6 +154,9 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 		gauge(l.due, float64(d.Due), d.Name)
 		gauge(l.failing, float64(d.Failed), d.Name)
 		gauge(l.rejects, float64(d.Rejects), d.Name)
+	}
+	if drifts, err := l.Warehouse.Drifts(ctx); err == nil {
+		l.collectDrifts(drifts, gauge)
 	}
 }
 

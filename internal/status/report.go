@@ -34,6 +34,8 @@ type Dataset struct {
 	LastRun    *Run       `json:"last_run,omitempty"`
 	NextRun    *time.Time `json:"next_run,omitempty"`
 	Limits     Limits     `json:"limits,omitzero"`
+
+	Reconciled []Reconciled `json:"reconciled,omitempty"` // with insights, in order of their names
 }
 
 // Bad reports whether somebody should look at the dataset.
@@ -69,6 +71,10 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 	if err != nil {
 		return Report{}, err
 	}
+	drifts, err := w.Drifts(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	report := Report{Version: version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
 	for _, d := range all {
 		shown := Dataset{
@@ -84,6 +90,7 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 		shown.State, shown.Reason, since = stateOf(d, local, why)
 		shown.Since = known(since)
 		shown.Limits = limitsOf(d.Condition, now)
+		shown.Reconciled = reconciledOf(drifts, d.Name)
 		if shown.Through != nil {
 			lag := now.Sub(d.Through).Seconds()
 			shown.LagSeconds = &lag

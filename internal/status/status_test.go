@@ -21,13 +21,16 @@ var now = time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
 
 // ledger answers with what a test gives it.
 type ledger struct {
-	all []sink.DatasetStatus
-	err error
+	all    []sink.DatasetStatus
+	drifts []sink.Drift
+	err    error
 }
 
 func (l *ledger) Status(context.Context, time.Time) ([]sink.DatasetStatus, error) {
 	return l.all, l.err
 }
+
+func (l *ledger) Drifts(context.Context) ([]sink.Drift, error) { return l.drifts, l.err }
 
 func serve(t *testing.T, l *ledger) func(path string) (int, string) {
 	t.Helper()

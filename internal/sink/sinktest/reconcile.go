@@ -193,7 +193,7 @@ func testReconcile(b bench) {
 	equal(b, "changed", fmt.Sprint(b.reconciled(against())), fmt.Sprint([]sink.Reconciled{changed, second}))
 	b.keep(r)
 	equal(b, "nothing changed", len(b.reconciled(against())), 2)
-	equal(b, "as SQL has it", strings.Join(b.query("SELECT state, rereads, insight FROM "+b.Own("reconciliations")+" ORDER BY window_start")[0], " "), "agrees 4 answered")
+	equal(b, "as SQL has it", strings.Join(b.query("SELECT state, rereads, insight FROM " + b.Own("reconciliations") + " ORDER BY window_start")[0], " "), "agrees 4 answered")
 
 	b.keep(other, compared(2, sink.Agrees))
 	b.noError(b.ForgetReconciled(b.t.Context(), calls, []string{"abandoned"}))
