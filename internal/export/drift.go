@@ -202,32 +202,56 @@ func (p *passage) shown(ctx context.Context, c *pair, within window.Window) (map
 func (c *pair) judge(f, before sink.Reconciled, known bool, now time.Time) sink.Reconciled {
 	f.CheckedAt = now
 	f.Difference, f.Share = apart(f.Warehouse, f.API)
-	differs := f.Difference != "0" && f.Share > c.MaxShare
 	known = known && before.Definition == f.Definition
-	anew := !known || before.State == sink.Agrees && !c.previous || c.previous && before.API != f.API
-	if !anew {
-		f.Rereads, f.MarkedAt, f.AgainAt = before.Rereads, before.MarkedAt, before.AgainAt
+	if known {
+		f.Rereads, f.MarkedAt = before.Rereads, before.MarkedAt
 	}
 	switch {
-	case !differs:
-		f.State, f.AgainAt = sink.Agrees, time.Time{}
-		if known {
-			f.Rereads, f.MarkedAt = before.Rereads, before.MarkedAt // it may have helped
-		}
-	case anew:
-		f.State, f.AgainAt = sink.Differs, now
-	case before.State == sink.Stands, readSince(f, c.previous):
-		f.State = sink.Stands
+	case f.Difference == "0" || f.Share <= c.MaxShare:
+		f.State = sink.Agrees // what is known of its re-reads stays: they may have helped
+	case !known || c.anew(f, before, now):
+		f.State, f.Rereads, f.MarkedAt, f.AgainAt = sink.Differs, 0, time.Time{}, now
+	case before.State == sink.Agrees:
+		f.State, f.AgainAt = sink.Differs, c.rested(before)
+	case before.State == sink.Stands || c.readSince(f):
+		f.State, f.AgainAt = sink.Stands, before.AgainAt
 	default:
-		f.State = sink.Differs
+		f.State, f.AgainAt = sink.Differs, before.AgainAt
 	}
 	return f
 }
 
+// anew reports whether what differs is news, so that it is read again at once: a previous value that was not seen before; or
+// a window that agreed, unless it was read again so lately that it might go to and fro for ever.
+func (c *pair) anew(f, before sink.Reconciled, now time.Time) bool {
+	if c.previous {
+		return before.API != f.API
+	}
+	pauses := c.pauses()
+	return before.State == sink.Agrees && now.Sub(before.MarkedAt) >= pauses[len(pauses)-1]
+}
+
+// pauses are how long a window rests after each time that it was read again and still differs; behind the last one it is
+// left as it is. One that a previous value is about is read again once.
+func (c *pair) pauses() []time.Duration {
+	if c.previous {
+		return nil
+	}
+	return []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 16 * time.Hour}
+}
+
+// rested is when a window is to be read again after it was; zero: no more.
+func (c *pair) rested(r sink.Reconciled) time.Time {
+	if pauses := c.pauses(); r.Rereads > 0 && r.Rereads <= len(pauses) {
+		return r.MarkedAt.Add(pauses[r.Rereads-1])
+	}
+	return time.Time{}
+}
+
 // readSince reports whether both numbers are of readings that began after the window was made due. Of a previous value it
 // is the other one that was made due.
-func readSince(f sink.Reconciled, previous bool) bool {
-	return !f.MarkedAt.IsZero() && f.ReadAt.After(f.MarkedAt) && (previous || f.InsightReadAt.After(f.MarkedAt))
+func (c *pair) readSince(f sink.Reconciled) bool {
+	return !f.MarkedAt.IsZero() && f.ReadAt.After(f.MarkedAt) && (c.previous || f.InsightReadAt.After(f.MarkedAt))
 }
 
 // tells reports whether a previous value says anything of the window before: that it was restated, when it was read last
@@ -242,10 +266,6 @@ func (c *pair) tells(judged, before sink.Reconciled, known bool) bool {
 // again are the windows that are to be read again now, of those whose time has come. At most so many of them may be such
 // as were never read again; inVain says that there are more.
 func (c *pair) again(have []sink.Reconciled, allowed int, now time.Time) (marked []sink.Reconciled, inVain bool) {
-	pauses := rereadPauses()
-	if c.previous { // once for each value that was seen
-		pauses = nil
-	}
 	for _, h := range have {
 		if h.Definition != c.definition {
 			continue
@@ -257,11 +277,9 @@ func (c *pair) again(have []sink.Reconciled, allowed int, now time.Time) (marked
 			}
 			allowed--
 		}
-		h.MarkedAt, h.AgainAt = now, time.Time{}
-		if h.Rereads < len(pauses) {
-			h.AgainAt = now.Add(pauses[h.Rereads])
-		}
 		h.Rereads++
+		h.MarkedAt = now
+		h.AgainAt = c.rested(h)
 		marked = append(marked, h)
 	}
 	return marked, inVain

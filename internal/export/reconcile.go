@@ -57,12 +57,6 @@ const (
 	unprovenRereads = 10
 )
 
-// rereadPauses are how long a window rests that was read again and still differs, before it is read again once more. After
-// the last one it is left as it is.
-func rereadPauses() []time.Duration {
-	return []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 16 * time.Hour}
-}
-
 // reconciling is what is still to be compared, by pair. It is kept from pass to pass; a process that begins anew looks at
 // every window once, and compares those that were read since they were compared last.
 type reconciling struct {
