@@ -133,7 +133,7 @@ func TestReconciled(t *testing.T) {
 					covered = 48
 				}
 				b.mustFind("state <> 'agrees'", "")
-				if n := b.count("select count(*) from %s where dataset = 'calls' and insight = 'answered'", k.own("reconciliations")); n != covered || n < 48 {
+				if n := b.count("select count(*) from %s where dataset = 'calls' and insight = 'answered'", k.own("reconciliations")); n != covered || n < 33 {
 					t.Errorf("%d hours were compared, of %d", n, covered)
 				}
 				if want := fmt.Sprintf("05 agrees %d %[1]d 0", b.shownAt(4)); b.found("window_start = "+k.timestamp(start.Add(-4*time.Hour))) != want {
@@ -199,7 +199,7 @@ func TestADriftThatStands(t *testing.T) {
 		reads := func(dataset string) int {
 			return b.count("select reads from %s where dataset = '%s' and start_at = %s", k.own("windows"), dataset, k.timestamp(start.Add(-4*time.Hour)))
 		}
-		for n, pause := range []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 16 * time.Hour, 100 * time.Hour} {
+		for n, pause := range []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 16 * time.Hour, 20 * time.Hour} {
 			before := 2 + n
 			b.clock.Advance(pause - 11*time.Minute)
 			b.tick()
@@ -236,7 +236,7 @@ func TestADriftThatStands(t *testing.T) {
 func TestADriftOfEverything(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		b := newBound(t, k, 48, func(r *export.Reconciliation) { r.SQL = "count(*) + 1000" })
+		b := newBound(t, k, 24, func(r *export.Reconciliation) { r.SQL = "count(*) + 1000" })
 		b.clock.Advance(quiet)
 		for range 5 {
 			b.tick()
@@ -244,7 +244,7 @@ func TestADriftOfEverything(t *testing.T) {
 		if n := b.count("select count(*) from %s where rereads > 0", k.own("reconciliations")); n != 10 {
 			t.Errorf("%d windows were read again", n)
 		}
-		if n := b.count("select count(*) from %s where state <> 'agrees'", k.own("reconciliations")); n < 48 {
+		if n := b.count("select count(*) from %s where state <> 'agrees'", k.own("reconciliations")); n < 24 {
 			t.Errorf("%d windows differ", n)
 		}
 		// Once it is right, a process that begins with it compares all anew.
@@ -344,11 +344,11 @@ func TestARestatedWindowIsReadAgain(t *testing.T) {
 func TestAPreviousValueOfSomethingElse(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		b := newPrevious(t, k, 48)
+		b := newPrevious(t, k, 24)
 		b.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Variables["insightId"] != nil }), simulator.Misstate("previousValue", 1000))
 		b.clock.Advance(quiet)
 		total := 0
-		for range 40 {
+		for range 6 {
 			_, insight := b.tick()
 			total += insight
 		}
