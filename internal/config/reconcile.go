@@ -104,6 +104,10 @@ func (c *Config) checkBound(r Report, p place) {
 	if p.node.kind != list {
 		return // reported
 	}
+	if r.TimeRange != "" {
+		p.wrong("does not go with time_range, which has no windows; give the report since in its place, or take reconcile away")
+		return
+	}
 	if r.TimeField == "" {
 		p.wrong("needs a time_field, by which rows are of a window; name the field, or take reconcile away")
 		return

@@ -39,6 +39,8 @@ COMMENT ON COLUMN exporter.reconciliations.rereads IS 'Times that the window was
 COMMENT ON COLUMN exporter.reconciliations.marked_at IS 'When it was made due last';
 COMMENT ON COLUMN exporter.reconciliations.again_at IS 'When it is to be made due next, if it differs still; null: no more';
 COMMENT ON COLUMN exporter.reconciliations.definition IS 'Hash of the expression and the allowed share that it was compared by';
+COMMENT ON COLUMN exporter.alarms.alarm IS 'failing: windows cannot be read; stale: complete data lies too far back; drift:INSIGHT: windows do not agree with an insight, though both were read again';
 
 -- +goose Down
+COMMENT ON COLUMN exporter.alarms.alarm IS 'failing: windows cannot be read; stale: complete data lies too far back';
 DROP TABLE exporter.reconciliations;
