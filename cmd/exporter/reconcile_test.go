@@ -38,17 +38,18 @@ func TestReconcile(t *testing.T) {
 			}), simulator.Misstate("value", 40))
 			s.run("check").ends(app.ExitDone).prints("report calls with insight answered: its sql is tried once the table is there")
 			s.run("run", "--once").ends(app.ExitDone)
-			drift := func() app.Reconciled {
+			driftOf := func(dataset string) app.Reconciled {
 				t.Helper()
 				report := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout)
 				for _, d := range report.Datasets {
-					if d.Name == "calls" && len(d.Reconciled) == 1 {
+					if d.Name == dataset && len(d.Reconciled) == 1 {
 						return d.Reconciled[0]
 					}
 				}
 				t.Fatalf("%+v", report)
 				return app.Reconciled{}
 			}
+			drift := func() app.Reconciled { return driftOf("calls") }
 			if d := drift(); d.Differing != 1 || d.Standing != 0 || !d.First.Start.Equal(hour) || d.First.Difference != "-40" {
 				t.Errorf("%+v, %+v", d, d.First)
 			}
@@ -57,6 +58,11 @@ func TestReconcile(t *testing.T) {
 				t.Errorf("%+v, %+v", d, d.First)
 			}
 			s.run("status").ends(app.ExitDone).prints("calls: 1 windows differ from insight answered, 1 of them after they were read again; the first, "+hour.Format(time.DateTime), "the warehouse has ")
+			// The window after it says by its previous value what that one should be.
+			if d := driftOf("answered"); d.Insight != "answered" || d.Differing != 1 || d.First.Difference != "40" || d.First.Rereads != 1 || d.First.AgainAt != nil {
+				t.Errorf("%+v, %+v", d, d.First)
+			}
+			s.run("status").prints("answered: 1 windows differ from what the API says later (previousValue)")
 			s.run("check").ends(app.ExitDone).prints("report calls with insight answered: its sql makes ")
 
 			s.tellsTo(c, "2h")
@@ -70,8 +76,10 @@ func TestReconcile(t *testing.T) {
 			c.hears("calls agrees with insight answered again")
 			p.stop()
 			c.hearsNoMore()
-			if d := drift(); d.Differing != 0 || d.First != nil {
-				t.Errorf("%+v, %+v", d, d.First)
+			for _, dataset := range []string{"calls", "answered"} {
+				if d := driftOf(dataset); d.Differing != 0 || d.First != nil {
+					t.Errorf("%+v, %+v", d, d.First)
+				}
 			}
 		})
 	}
