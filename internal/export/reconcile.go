@@ -50,6 +50,8 @@ const (
 	reconcilePiece = 500
 	// reconcileFor is how long a scheduled pass compares before it leaves the rest to the next one: what is due goes first.
 	reconcileFor = time.Minute
+	// mistakeRest is how long a pair is left in peace that cannot be compared: an expression may take all of its time.
+	mistakeRest = 15 * time.Minute
 	// rereadBatch is how many windows a pass makes due at most, of each pair.
 	rereadBatch = 100
 	// unprovenRereads is how many windows may be read again before it has helped one: a mistake of an expression must not
@@ -73,7 +75,8 @@ type pair struct {
 	previous   bool
 	definition string
 	pending    []window.Window // that may have windows to compare
-	told       string          // the mistake that was logged last
+	restsUntil time.Time       // since it cannot be compared
+	told       string          // why it cannot, as it was logged last
 	toldInVain bool            // that no more windows are read again
 }
 
@@ -82,24 +85,28 @@ func (c *pair) request() sink.ReconciledRequest {
 }
 
 // reconcile compares what was read with what insights say of it, and makes due what differs. It comes after what is due,
-// and never fails over a mistake of an expression.
+// and fails only over a warehouse that is not there.
 func (p *passage) reconcile(ctx context.Context) error {
 	if err := p.beginReconciling(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
 	for _, c := range p.reconciling.pairs {
+		if p.now.Before(c.restsUntil) {
+			continue
+		}
 		err := p.reconcilePair(ctx, c, began)
-		var mistake *sink.ExpressionError
+		var unavailable *sink.UnavailableError
 		switch {
-		case errors.As(err, &mistake):
-			c.tell(p, mistake)
+		case err == nil:
+			c.told = ""
+		case errors.As(err, &unavailable), ctx.Err() != nil:
+			return err
 		case errors.Is(err, sink.ErrSuperseded), errors.Is(err, errUndone):
 			// The other dataset of the pair has not been prepared, or by another config: who does so looks at it anew.
-		case err != nil:
-			return err
-		default:
-			c.told = ""
+		default: // a mistake of an expression, or a table that somebody dropped
+			c.restsUntil = p.now.Add(mistakeRest)
+			c.tell(p, err)
 		}
 	}
 	return nil
@@ -108,12 +115,12 @@ func (p *passage) reconcile(ctx context.Context) error {
 // errUndone says that something is left to the next pass.
 var errUndone = errors.New("left to the next pass")
 
-// tell logs a mistake of an expression once.
-func (c *pair) tell(p *passage, mistake *sink.ExpressionError) {
-	if c.told != mistake.Reason {
-		p.Logger.Warn("a report is not reconciled", "dataset", c.Report.Name, "insight", c.Insight.Name, "error", mistake)
+// tell logs once why a pair cannot be compared.
+func (c *pair) tell(p *passage, err error) {
+	if c.told != err.Error() {
+		p.Logger.Warn("a report is not reconciled", "dataset", c.Report.Name, "insight", c.Insight.Name, "error", err)
 	}
-	c.told = mistake.Reason
+	c.told = err.Error()
 }
 
 // beginReconciling finds the dataset's pairs when its process begins, and forgets what was compared with others.

@@ -263,6 +263,9 @@ func TestAWrongExpressionStopsNothing(t *testing.T) {
 		b.tick()
 		b.mustEqualTruth(start.Add(-6*time.Hour), start)
 		b.mustFind("1 = 1", "")
+		b.tick() // it rests
+		b.clock.Advance(15 * time.Minute)
+		b.tick()
 		b.rebind(nil) // what it could not compare it does now
 		b.tick()
 		b.mustFind("state <> 'agrees'", "")
