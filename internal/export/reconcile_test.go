@@ -275,6 +275,23 @@ func TestAWrongExpressionStopsNothing(t *testing.T) {
 	})
 }
 
+// What somebody did to the insight's table is no failure of the report.
+func TestADroppedInsightStopsNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		b := newBound(t, k, 6, nil)
+		b.clock.Advance(quiet)
+		b.tick()
+		b.exec("delete from " + k.own("reconciliations"))
+		b.exec("drop table " + k.table("answered"))
+		b.rebind(nil)
+		if s, err := b.exporter.Export(t.Context(), passOnce()); err != nil || s.Err() != nil {
+			t.Fatal(err, s.Err())
+		}
+		b.mustFind("1 = 1", "")
+	})
+}
+
 // Whatever of the two is read last compares, also what was read by a process that died before it did.
 func TestReconciledByWhoComesLast(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
