@@ -135,7 +135,7 @@ func query(d config.Dataset, q source.Query, s config.Source) source.Query {
 func compile(d config.Dataset) (*schema.Mapper, error) {
 	m := schema.Mapping{
 		Table: d.Table, TimeField: d.TimeField, Location: d.Timezone,
-		TransformKey: []byte(d.TransformKey.Reveal()), MarksDeleted: d.Deleted == config.DeletedMark,
+		TransformKey: []byte(d.TransformKey.Reveal()), MarksDeleted: d.Deleted == config.DeletedMark, History: d.History,
 	}
 	if m.ByWindow = d.Write != config.WriteUpsert; !m.ByWindow { // else the key only tells rows apart while they are read
 		m.Key = d.Key

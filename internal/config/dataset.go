@@ -34,6 +34,8 @@ type Dataset struct {
 	OnBadRow  OnBadRow
 	Unmapped  Unmapped
 	Deleted   Deleted
+	// History keeps what rows were before they changed; only where Write is upsert. Default false.
+	History bool
 	// DeletedMaxShare is the largest share of a window's rows that may be marked as deleted at once: from 0 to 1.
 	// Default 0.5. A few rows may always be.
 	DeletedMaxShare float64
@@ -182,8 +184,12 @@ func (d Dataset) hash(ids ...string) string {
 		fields = append(fields, fmt.Sprintf("%q %s %s %s %t", f.ID, f.Name, f.Type, f.Transform, f.Drop))
 	}
 	slices.Sort(fields)
-	return hashOf(ids, d.Table, d.Timezone.String(), d.TimeRange, d.Window.Size, d.Write, d.Key, d.TimeField,
-		d.Filters, fields, d.OnBadRow, d.Unmapped, d.Deleted)
+	parts := []any{ids, d.Table, d.Timezone.String(), d.TimeRange, d.Window.Size, d.Write, d.Key, d.TimeField,
+		d.Filters, fields, d.OnBadRow, d.Unmapped, d.Deleted}
+	if d.History { // who keeps none must not write beside who does
+		parts = append(parts, "history")
+	}
+	return hashOf(parts...)
 }
 
 func hashOf(parts ...any) string {

@@ -57,6 +57,7 @@ func readInsights(p place, base *draft) []Insight {
 	p.each(func(p place) {
 		d := base.on(p)
 		d.Table, d.TimeRange, d.Write, d.Key, d.TimeField, d.Filters, d.Fields = "", "", "", nil, "", nil, nil
+		d.History = false
 		d.sortBy, d.Sort, d.partial = "", Sort{}, false
 		object(d.insightKeys()...).read(p)
 		if d.Write == "" {
@@ -135,6 +136,7 @@ func (d *draft) keys() []key {
 		{name: "unmapped", binding: choice(&d.Unmapped, UnmappedKeep, UnmappedIgnore, UnmappedFail)},
 		{name: "deleted", binding: choice(&d.Deleted, DeletedKeep, DeletedMark)},
 		{name: "deleted_max_share", binding: share(&d.DeletedMaxShare)},
+		{name: "history", binding: flag(&d.History)},
 		{name: "transform_key", binding: orNull(&d.TransformKey, secret(&d.TransformKey))},
 	}
 }

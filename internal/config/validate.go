@@ -87,6 +87,36 @@ func (d *draft) checkWrite() {
 		}
 		d.Deleted = DeletedKeep // the defaults mean the datasets that can
 	}
+	if d.History {
+		d.checkHistory()
+	}
+}
+
+// checkHistory looks whether versions of the dataset's rows can be kept, and reserves the names of where they are.
+func (d *draft) checkHistory() {
+	if d.Write != WriteUpsert {
+		if d.has("history") {
+			d.at("history").wrong("goes with write: upsert only, whose key tells which row a version is of; write: upsert with a key, or take history away")
+		}
+		d.History = false // the defaults mean the datasets that can
+		return
+	}
+	const maxName = 63 // as for identifiers
+	at := d.at("history")
+	for _, suffix := range []string{schema.HistorySuffix, schema.VersionsSuffix} {
+		name := d.Table + suffix
+		line, taken := d.own.claims["table "+name]
+		switch {
+		case d.Table == "": // reported
+		case len(name) > maxName:
+			at.wrong("needs the name %s, which is longer than %d characters; choose a shorter table", name, maxName)
+			return
+		case taken:
+			at.wrong("needs the name %s, which line %d has; choose another table for one of them", name, line)
+		default:
+			d.own.claim("table", name, at)
+		}
+	}
 }
 
 // checkMapping has the schema package look at the mapping, and says where in the file its findings are.

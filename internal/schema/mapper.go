@@ -68,7 +68,7 @@ func newMapper(m Mapping) *Mapper {
 		unmapped: m.Unmapped,
 		table: Table{
 			Name: m.Table, Comment: m.Comment, Key: slices.Clone(m.Key), TimeField: m.TimeField, MarksDeleted: m.MarksDeleted,
-			ByWindow: m.ByWindow,
+			ByWindow: m.ByWindow, History: m.History,
 		},
 	}
 	for i, f := range m.Fields {

@@ -25,6 +25,8 @@ type Mapping struct {
 	TransformKey []byte
 	// MarksDeleted gives the table the column _deleted_at.
 	MarksDeleted bool
+	// History has the versions of rows kept: see Table.
+	History bool
 	// ByWindow gives the table an index on _window_start.
 	ByWindow bool
 }

@@ -11,6 +11,9 @@ type Table struct {
 	// MarksDeleted is set where rows that are gone from a window that was read again are marked: the table
 	// then has the column _deleted_at.
 	MarksDeleted bool
+	// History is set where versions of rows that give way to others are kept, in the table that HistoryTable says. Only for
+	// a table with a key.
+	History bool
 	// ByWindow is set where rows are looked up by their window: _window_start then has an index.
 	ByWindow bool
 }

@@ -25,6 +25,7 @@ type arranged struct {
 	exportedAt time.Time
 	duplicates int64
 	comparing  *time.Duration // see sink.Batch.Compared
+	origin     origin         // of what is written
 }
 
 // verdict is how a row differs from what the table has.

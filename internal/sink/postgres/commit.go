@@ -22,10 +22,13 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		return counts, errors.New("commit: a batch without readings says nothing of its lease")
 	}
 	rows := arrange(w.target(b.Table), b.Rows)
-	rows.comparing = b.Compared
+	rows.comparing, rows.origin = b.Compared, origin{sink.CauseRead, b.Run}
 	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
 		at, err := fence(ctx, tx, b)
 		if err != nil {
+			return err
+		}
+		if at, err = rows.takeTurn(ctx, tx, at); err != nil {
 			return err
 		}
 		if counts, err = rows.store(ctx, tx, b, at); err != nil {

@@ -57,6 +57,9 @@ func (a *arranged) sweep(ctx context.Context, tx pgx.Tx, s *sink.Sweep, at time.
 		if len(gone) == 0 {
 			continue
 		}
+		if at, err = a.keepGone(ctx, tx, gone, at); err != nil {
+			return marked, err
+		}
 		n, err := a.mark(ctx, conn, stretch, s.SeenAt, gone, at)
 		if err != nil {
 			return marked, err
@@ -66,9 +69,18 @@ func (a *arranged) sweep(ctx context.Context, tx pgx.Tx, s *sink.Sweep, at time.
 	return marked, nil
 }
 
+// keepGone keeps the versions of the rows that are about to be marked, and says when they are.
+func (a *arranged) keepGone(ctx context.Context, tx pgx.Tx, gone []schema.Row, at time.Time) (time.Time, error) {
+	if !a.History {
+		return at, nil
+	}
+	return a.keepVersions(ctx, tx, at, origin{sink.CauseGone, a.origin.run}, gone, func(sink.StoredRow) []string {
+		return []string{schema.DeletedAtColumn}
+	})
+}
+
 // gone are the keys of a stretch's standing rows that neither the batch nor present has.
-func (a *arranged) gone(ctx context.Context, conn *pgconn.PgConn, within sink.Stretch, seenAt time.Time, present *arranged) (gone [][]schema.Value, err error) {
-	key := a.KeyIndexes()
+func (a *arranged) gone(ctx context.Context, conn *pgconn.PgConn, within sink.Stretch, seenAt time.Time, present *arranged) (gone []schema.Row, err error) {
 	err = a.standing(ctx, conn, within, seenAt, func(fields [][]byte, _ []byte, here bool) error {
 		if here {
 			return nil
@@ -76,15 +88,15 @@ func (a *arranged) gone(ctx context.Context, conn *pgconn.PgConn, within sink.St
 		if _, there, err := present.placeOfKey(fields); err != nil || there {
 			return err
 		}
-		values := make([]schema.Value, len(key))
-		for i, k := range key {
+		values := make([]schema.Value, len(a.Columns))
+		for i, k := range a.key {
 			v, err := decodeValue(a.Columns[k].Type, fields[i])
 			if err != nil {
 				return err
 			}
-			values[i] = v
+			values[k] = v
 		}
-		gone = append(gone, values)
+		gone = append(gone, schema.Row{Values: values})
 		return nil
 	})
 	return gone, err
@@ -117,13 +129,13 @@ func (a *arranged) standing(ctx context.Context, conn *pgconn.PgConn, within sin
 }
 
 // mark marks the rows with the given keys, as far as they are still as they were seen.
-func (a *arranged) mark(ctx context.Context, conn *pgconn.PgConn, within sink.Stretch, seenAt time.Time, gone [][]schema.Value, at time.Time) (int64, error) {
+func (a *arranged) mark(ctx context.Context, conn *pgconn.PgConn, within sink.Stretch, seenAt time.Time, gone []schema.Row, at time.Time) (int64, error) {
 	parameters := append(a.stretchParameters(within, seenAt), instantParameter(at))
-	for i, k := range a.KeyIndexes() {
+	for _, k := range a.KeyIndexes() {
 		t := a.Columns[k].Type
 		values := make([]schema.Value, len(gone))
-		for n, key := range gone {
-			values[n] = key[i]
+		for n, row := range gone {
+			values[n] = row.Values[k]
 		}
 		parameters = append(parameters, parameter{wireTypeOf(t).arrayOID, appendArray(nil, t, values)})
 	}

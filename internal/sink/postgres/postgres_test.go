@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -51,7 +52,11 @@ func exercise(t *testing.T, way func(dsn string) string) {
 			},
 			Query: func(ctx context.Context, statement string) ([][]string, error) { return texts(ctx, query, statement) },
 			Table: func(name string) string { return pgx.Identifier{"samespace", name}.Sanitize() },
-			Own:   func(name string) string { return "exporter." + name },
+			AsOf: func(table string, at time.Time) string {
+				return pgx.Identifier{"samespace", table + "_as_of"}.Sanitize() + "('" + at.Format(time.RFC3339Nano) + "')"
+			},
+			Versions: func(table string) string { return pgx.Identifier{"samespace", table + "_versions"}.Sanitize() + "()" },
+			Own:      func(name string) string { return "exporter." + name },
 			Comment: func(table, column string) string {
 				comment := ""
 				const statement = `SELECT coalesce(CASE WHEN $2 = '' THEN obj_description(c.oid) ELSE

@@ -38,7 +38,14 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 			}
 			prepared.Changes, prepared.Created = append(prepared.Changes, statements...), prepared.Created || created
 		}
-		var err error
+		statements, err := w.historyChanges(ctx, tx, d.Table)
+		if err != nil {
+			return err
+		}
+		if err := w.alter(ctx, tx, statements, w.ddlTimeout); err != nil {
+			return err
+		}
+		prepared.Changes = append(prepared.Changes, statements...)
 		if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
 			return err
 		}

@@ -13,7 +13,11 @@ import (
 // Preview says what Prepare would do to the table.
 func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
 	err = w.look(ctx, "look at table "+table.Name, func(tx pgx.Tx) error {
-		prepared.Changes, prepared.Created, err = w.changes(ctx, tx, table)
+		if prepared.Changes, prepared.Created, err = w.changes(ctx, tx, table); err != nil {
+			return err
+		}
+		of, err := w.historyChanges(ctx, tx, table)
+		prepared.Changes = append(prepared.Changes, of...)
 		return err
 	})
 	return prepared, err

@@ -40,6 +40,9 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 		if err != nil {
 			return err
 		}
+		if at, err = batch.keepUnpromoted(ctx, tx, at); err != nil {
+			return err
+		}
 		if done.Written, err = batch.write(ctx, tx, at); err != nil || !done.Done {
 			return err
 		}
@@ -109,6 +112,25 @@ func (t target) storedWithExtra(behind int) string {
 	}
 	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s ?| $1%s\nORDER BY %s\nLIMIT $2",
 		t.selectStored(), t.name(), quote(schema.ExtraColumn), condition, key)
+}
+
+// keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
+func (p *promotion) keepUnpromoted(ctx context.Context, tx pgx.Tx, at time.Time) (time.Time, error) {
+	at, err := p.takeTurn(ctx, tx, at)
+	if err != nil || !p.History {
+		return at, err
+	}
+	after := make(map[string]int, len(p.after)) // by key
+	for i, row := range p.after {
+		after[p.keyOf(row)] = i
+	}
+	return p.keepVersions(ctx, tx, at, origin{cause: sink.CausePromotion}, p.after, func(was sink.StoredRow) []string {
+		i := after[p.keyOf(was.Row.Row)]
+		if was.Extra != p.before[i].Extra {
+			return nil // a commit came between
+		}
+		return sink.Changed(p.Table, was, p.after[i], was.Deleted)
+	})
 }
 
 // write updates the rows whose _extra is still what it was.

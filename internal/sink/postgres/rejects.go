@@ -47,6 +47,9 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		if err != nil {
 			return err
 		}
+		if at, err = t.takeTurn(ctx, tx, at); err != nil {
+			return err
+		}
 		seen, err := lastSeen(ctx, tx, r)
 		if err != nil {
 			return err
@@ -58,7 +61,9 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		var rows, outdated []sink.Row
 		rows, outdated, done = r.Judge(seen, written)
 		if len(rows) > 0 {
-			if done.Counts, err = arrange(t, rows).write(ctx, tx, at); err != nil {
+			fitting := arrange(t, rows)
+			fitting.origin.cause = sink.CauseRetry
+			if done.Counts, err = fitting.write(ctx, tx, at); err != nil {
 				return err
 			}
 		}
@@ -112,19 +117,19 @@ func (t target) writtenAt(ctx context.Context, tx pgx.Tx, fits []sink.Refit) (fu
 		for i, f := range fits {
 			keys[i] = f.Row.Row
 		}
-		err := t.findStored(ctx, tx.Conn().PgConn(), keys, func(row sink.StoredRow) { written[t.keyOf(row.Row)] = row.ExportedAt })
+		err := t.findStored(ctx, tx.Conn().PgConn(), keys, func(row sink.StoredRow) { written[t.keyOf(row.Row.Row)] = row.ExportedAt })
 		if err != nil {
 			return nil, err
 		}
 	}
 	return func(row sink.Row) (at time.Time, ok bool) {
-		at, ok = written[t.keyOf(row)]
+		at, ok = written[t.keyOf(row.Row)]
 		return at, ok
 	}, nil
 }
 
 // keyOf is the row's key as one text, equal for equal keys.
-func (t target) keyOf(row sink.Row) string {
+func (t target) keyOf(row schema.Row) string {
 	var key []byte
 	for _, k := range t.KeyIndexes() {
 		key = appendField(key, t.Columns[k].Type, row.Values[k])

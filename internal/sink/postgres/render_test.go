@@ -26,7 +26,7 @@ func goldenTables() map[string]target {
 			Name: "calls", Comment: "Calls", Columns: columns, Key: []string{"call_id"}, TimeField: "started_at",
 		}},
 		"two_keys_and_deleted": {schemaName: `odd "schema"`, Table: schema.Table{
-			Name: "Calls", Columns: columns, Key: []string{`a "quoted" name`, "day"}, TimeField: "started_at", MarksDeleted: true,
+			Name: "Calls", Columns: columns, Key: []string{`a "quoted" name`, "day"}, TimeField: "started_at", MarksDeleted: true, History: true,
 		}},
 	}
 }
@@ -52,6 +52,20 @@ func TestSQLOfAMapping(t *testing.T) {
 				sql = append(sql, table.readStanding(), table.markGone())
 			}
 			sql = append(sql, table.storedByKey(), table.storedWithExtra(0), table.storedWithExtra(len(table.Key)), table.updatePromoted([]string{"tags"}))
+			if table.History {
+				var now, kept []schema.ExistingColumn
+				for _, c := range append(table.Columns, table.OwnColumns()...) {
+					now = append(now, schema.ExistingColumn{Name: c.Name, Native: dialect{}.Native(c.Type)})
+				}
+				now = append(now, schema.ExistingColumn{Name: "of somebody else", Native: "money"})
+				for _, c := range append(table.HistoryTable().Columns, table.HistoryTable().OwnColumns()...) {
+					kept = append(kept, schema.ExistingColumn{Name: c.Name, Native: dialect{}.Native(c.Type)})
+				}
+				sql = append(sql, table.history().create(), table.insertVersions())
+				for _, f := range []function{table.asOf(now, kept), table.versions(now, kept)} {
+					sql = append(sql, f.create(), f.commentOn())
+				}
+			}
 			sql = append(sql, table.readByKey(), table.readTypes(), table.copyRows(), table.createStage(), table.copyStage(), table.upsert())
 			golden(t, name, strings.Join(sql, ";\n\n")+";\n")
 		})

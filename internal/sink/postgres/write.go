@@ -40,6 +40,9 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 	if a.count(unchanged) == int64(len(a.rows)) {
 		return a.counts(0), nil
 	}
+	if err := a.keepChanged(ctx, tx); err != nil {
+		return sink.Counts{}, err
+	}
 	written, err := a.upsertStaged(ctx, tx)
 	return a.counts(written), err
 }

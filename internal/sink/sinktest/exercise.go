@@ -3,6 +3,7 @@ package sinktest
 import (
 	"context"
 	"testing"
+	"time"
 )
 
 // Harness is one warehouse under test and what the suite needs to look behind it.
@@ -19,6 +20,10 @@ type Harness struct {
 	Query func(ctx context.Context, statement string) ([][]string, error)
 	// Table is the quoted, qualified name of a report table.
 	Table func(name string) string
+	// AsOf is what to select from to have the rows of a report table with a history as they were at a time; Versions, all
+	// versions of them.
+	AsOf     func(table string, at time.Time) string
+	Versions func(table string) string
 	// Own is the qualified name of one of the exporter's own tables: exporter.windows, exporter_windows.
 	Own func(name string) string
 	// Comment is the comment on a report table's column, or on the table where column is "". nil where the
@@ -47,6 +52,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"rejects", rejectTests()},
 		{"retry", retryTests()},
 		{"promote", promoteTests()},
+		{"history", historyTests()},
 		{"stored", storedTests()},
 		{"reconcile", reconcileTests()},
 		{"backfill", backfillTests()},

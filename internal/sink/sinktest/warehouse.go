@@ -55,6 +55,10 @@ type Warehouse interface {
 	// with, its open leases are void, so that nobody writes by the older config: windows that are running are due
 	// at once, as after Release, and whoever held them gets sink.ErrLeaseLost.
 	//
+	// Where the table has a history, the table of it is made and widened in the same way, and so is what people query: see
+	// Harness.AsOf. Their names are those of the report table with schema.HistorySuffix, VersionsSuffix and, where the
+	// dialect has functions, AsOfSuffix. A history that was not there does not count as the report table.
+	//
 	// A column whose metric id or type is not what the dataset was last prepared with is unpromoted, unless the table was
 	// made just now: until a promotion of it is done.
 	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
@@ -107,6 +111,11 @@ type Warehouse interface {
 	// Rejects of a dataset with the same Raw are one: it has the stretch, field and reason of the last time. Rejects
 	// of the dataset that lie wholly in Batch.Range and are not among Batch.Rejects are forgotten; those that reach
 	// out of it stay, since their rows may lie where nothing was read.
+	//
+	// Where the table has a history, a version of a row that gives way to another is copied into the table that
+	// schema.HistoryTable says, in the same transaction, by whatever writes rows: Commit, its Sweep, RetryRejects, Promote. What
+	// is valid now is in the report table alone, whose _exported_at is always later than that of the version before, and
+	// where that one's _valid_to says that it ended. Commits that may change rows of such a table take turns.
 	//
 	// With a Sweep the commit marks rows as deleted (_deleted_at, and _exported_at: it is another version) that the
 	// table has in the stretches, by their time field, and whose key neither the batch nor Sweep.Present has. Rows

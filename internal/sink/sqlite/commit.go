@@ -19,12 +19,13 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	now := stamp(time.Now()) // the database's clock is this machine's
 	rows := encode(b.Table, b.Rows)
-	rows.comparing = b.Compared
+	rows.comparing, rows.origin.cause, rows.origin.run = b.Compared, sink.CauseRead, b.Run
 	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
 		}
-		if counts, err = rows.write(ctx, tx, b, now); err != nil {
+		written := rows.writtenAt(now)
+		if counts, err = rows.write(ctx, tx, b, written); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
 		for _, t := range b.Besides {
@@ -34,7 +35,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 			}
 			counts = counts.Plus(of)
 		}
-		if counts.Deleted, err = rows.sweep(ctx, tx, b, now); err != nil {
+		if counts.Deleted, err = rows.sweep(ctx, tx, b, written); err != nil {
 			return fmt.Errorf("mark rows that are gone: %w", err)
 		}
 		if err := quarantine(ctx, tx, b, now); err != nil {

@@ -49,6 +49,9 @@ func (s rowset) sweep(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) (m
 		if err != nil {
 			return marked, err
 		}
+		if now, err = s.keepGone(ctx, tx, gone, now); err != nil {
+			return marked, err
+		}
 		for _, key := range gone {
 			// Nobody else writes meanwhile: the transaction holds the write lock.
 			if _, err := tx.ExecContext(ctx, s.shape.mark(), append(key, now)...); err != nil {
@@ -58,6 +61,23 @@ func (s rowset) sweep(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) (m
 		}
 	}
 	return marked, nil
+}
+
+// keepGone keeps the versions of the rows that are about to be marked, and says when they are.
+func (s rowset) keepGone(ctx context.Context, tx *sql.Tx, gone [][]any, now any) (any, error) {
+	by := s.origin
+	if !by.table.History || len(gone) == 0 {
+		return now, nil
+	}
+	by.cause = sink.CauseGone
+	keys := make([]schema.Row, len(gone))
+	for i, key := range gone {
+		keys[i].Values = make([]schema.Value, len(by.table.Columns))
+		for n, place := range s.shape.key {
+			keys[i].Values[place] = restored(by.table.Columns[place].Type, key[n])
+		}
+	}
+	return by.keepVersions(ctx, tx, keys, func(sink.StoredRow) []string { return []string{schema.DeletedAtColumn} })
 }
 
 // querier is a connection or a transaction.

@@ -325,9 +325,16 @@ func TestShapesAsSQL(t *testing.T) {
 	table := notesTable()
 	table.Key, table.MarksDeleted = []string{"id", "note"}, true
 	s := shapeOf(table)
+	columns := func(t schema.Table) (all []schema.ExistingColumn) {
+		for _, c := range append(t.Columns[:len(t.Columns):len(t.Columns)], t.OwnColumns()...) {
+			all = append(all, schema.ExistingColumn{Name: c.Name})
+		}
+		return all
+	}
 	got := strings.Join([]string{
 		createTable(table), addColumn(table, schema.Column{Name: "ex\"tra", Type: schema.JSON}),
 		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2), s.existing(2), s.update(), s.between(), standingRows(table), s.mark(),
+		origin{table: table}.insertVersion(), createVersions(table, columns(table), columns(table.HistoryTable())),
 	}, ";\n\n") + ";\n"
 	golden := filepath.Join("testdata", "shapes.sql")
 	if *update {

@@ -36,6 +36,11 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 			}
 			prepared.Changes, prepared.Created = append(prepared.Changes, of.Changes...), prepared.Created || of.Created
 		}
+		of, err := prepareHistory(ctx, tx, d.Table)
+		if err != nil {
+			return err
+		}
+		prepared.Changes = append(prepared.Changes, of...)
 		if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
 			return err
 		}

@@ -19,6 +19,11 @@ func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared s
 		if prepared, err = prepareTable(ctx, tx, table); err != nil {
 			return err
 		}
+		of, err := prepareHistory(ctx, tx, table)
+		if err != nil {
+			return err
+		}
+		prepared.Changes = append(prepared.Changes, of...)
 		return errUndo
 	})
 	if errors.Is(err, errUndo) {

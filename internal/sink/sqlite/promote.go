@@ -91,6 +91,25 @@ func withExtra(p sink.Promotion) (query string, args []any) {
 		selectStored(p.Table), quote(p.Table.Name), quote(schema.ExtraColumn), behind, order), append(args, p.Limit)
 }
 
+// keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
+func keepUnpromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, after []schema.Row) (now any, err error) {
+	if !p.Table.History {
+		return stamp(time.Now()), nil
+	}
+	places := make(map[string]int, len(after)) // by key
+	for i, row := range after {
+		places[keyOf(p.Table, row)] = i
+	}
+	by := origin{table: p.Table, cause: sink.CausePromotion}
+	return by.keepVersions(ctx, tx, after, func(was sink.StoredRow) []string {
+		i := places[keyOf(p.Table, was.Row.Row)]
+		if was.Extra != before[i].Extra {
+			return nil // a commit came between
+		}
+		return sink.Changed(p.Table, was, after[i], was.Deleted)
+	})
+}
+
 // updatePromoted updates the rows whose _extra is still what it was, and counts them.
 func updatePromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, after []schema.Row) (written int64, err error) {
 	if len(after) == 0 {
@@ -109,7 +128,10 @@ func updatePromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, a
 		return 0, err
 	}
 	defer func() { _ = update.Close() }()
-	now := stamp(time.Now())
+	now, err := keepUnpromoted(ctx, tx, p, before, after)
+	if err != nil {
+		return 0, err
+	}
 	cell := func(row schema.Row, name string) any {
 		place := p.Table.ColumnIndex(name)
 		return stored(p.Table.Columns[place].Type, row.Values[place])

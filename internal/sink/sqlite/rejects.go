@@ -53,7 +53,9 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		}
 		var rows, outdated []sink.Row
 		rows, outdated, done = r.Judge(seen, written)
-		if done.Counts, err = encode(r.Table, rows).store(ctx, tx, now); err != nil {
+		fitting := encode(r.Table, rows)
+		fitting.origin.cause = sink.CauseRetry
+		if done.Counts, err = fitting.store(ctx, tx, now); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
 		return concludeRetry(ctx, tx, r, outdated)
@@ -90,19 +92,19 @@ func writtenAt(ctx context.Context, tx *sql.Tx, r sink.Retry) (func(sink.Row) (t
 		for i, f := range r.Fits {
 			keys[i] = f.Row.Row
 		}
-		err := findStored(ctx, tx, r.Table, keys, func(row sink.StoredRow) { written[keyOf(r.Table, row.Row)] = row.ExportedAt })
+		err := findStored(ctx, tx, r.Table, keys, func(row sink.StoredRow) { written[keyOf(r.Table, row.Row.Row)] = row.ExportedAt })
 		if err != nil {
 			return nil, err
 		}
 	}
 	return func(row sink.Row) (at time.Time, ok bool) {
-		at, ok = written[keyOf(r.Table, row)]
+		at, ok = written[keyOf(r.Table, row.Row)]
 		return at, ok
 	}, nil
 }
 
 // keyOf is the row's key as one text, equal for equal keys.
-func keyOf(t schema.Table, row sink.Row) string {
+func keyOf(t schema.Table, row schema.Row) string {
 	key := ""
 	for _, place := range t.KeyIndexes() {
 		key += fmt.Sprintf("%T %[1]v\x00", stored(t.Columns[place].Type, row.Values[place]))

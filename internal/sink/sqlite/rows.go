@@ -24,11 +24,12 @@ type rowset struct {
 	rows      [][]any // values of shape.columns
 	duplicate int64
 	comparing *time.Duration // see sink.Batch.Compared
+	origin    origin         // of what is written
 }
 
 // encode is done before the transaction, so that others can write meanwhile.
 func encode(t schema.Table, rows []sink.Row) rowset {
-	s := rowset{shape: shapeOf(t), rows: make([][]any, 0, len(rows))}
+	s := rowset{shape: shapeOf(t), origin: origin{table: t}, rows: make([][]any, 0, len(rows))}
 	width := len(s.shape.columns)
 	cells := make([]any, len(rows)*width) // one allocation for all
 	var times clockTexts
@@ -126,6 +127,10 @@ func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, er
 		}
 	}
 	if err := s.insert(ctx, tx, fresh, now); err != nil {
+		return sink.Counts{}, err
+	}
+	now, err := s.keepChanged(ctx, tx, changed, now)
+	if err != nil {
 		return sink.Counts{}, err
 	}
 	if err := s.update(ctx, tx, changed, now); err != nil {

@@ -50,7 +50,12 @@ func harness(t *testing.T, template []byte) sinktest.Harness {
 		},
 		Query: func(ctx context.Context, statement string) ([][]string, error) { return query(ctx, raw, statement) },
 		Table: func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
-		Own:   func(name string) string { return "exporter_" + name },
+		AsOf: func(table string, at time.Time) string {
+			when := at.UTC().Format("2006-01-02T15:04:05.000000Z")
+			return `(SELECT * FROM "` + table + `_versions" WHERE _valid_from <= '` + when + `' AND (_valid_to > '` + when + `' OR _valid_to IS NULL))`
+		},
+		Versions: func(table string) string { return `"` + table + `_versions"` },
+		Own:      func(name string) string { return "exporter_" + name },
 	}
 }
 

@@ -89,6 +89,50 @@ WITH promoted AS MATERIALIZED (
 )
 SELECT count(*) FROM written;
 
+CREATE TABLE "odd ""schema"""."Calls_history" (
+    "call_id" text,
+    "started_at" timestamp with time zone,
+    "a ""quoted"" name" numeric NOT NULL,
+    "day" date NOT NULL,
+    "tags" jsonb,
+    "_valid_from" timestamp with time zone,
+    "_valid_to" timestamp with time zone NOT NULL,
+    "_changed" jsonb,
+    "_cause" text,
+    "_run_id" bigint,
+    "_window_start" timestamp with time zone NOT NULL,
+    "_exported_at" timestamp with time zone NOT NULL,
+    "_extra" jsonb,
+    "_deleted_at" timestamp with time zone,
+    PRIMARY KEY ("a ""quoted"" name", "day", "_valid_to")
+);
+
+WITH replaced AS MATERIALIZED (
+    SELECT * FROM unnest($4, $5, $6) AS r (_changes, k1, k2)
+)
+INSERT INTO "odd ""schema"""."Calls_history" ("call_id", "started_at", "a ""quoted"" name", "day", "tags", "_window_start", "_exported_at", "_extra", "_deleted_at", "_valid_from", "_valid_to", "_changed", "_cause", "_run_id")
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at", t."_exported_at", $1::timestamptz, r._changes, $2::text, $3::bigint
+FROM replaced AS r
+JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = r.k1 AND t."day" = r.k2;
+
+CREATE OR REPLACE FUNCTION "odd ""schema"""."Calls_as_of"(timestamp with time zone) RETURNS SETOF "odd ""schema"""."Calls" LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at", t."of somebody else"
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."_exported_at" <= $1
+UNION ALL
+SELECT h."call_id", h."started_at", h."a ""quoted"" name", h."day", h."tags", h."_window_start", h."_exported_at", h."_extra", h."_deleted_at", NULL::money
+FROM "odd ""schema"""."Calls_history" AS h
+WHERE h."_valid_from" <= $1 AND h."_valid_to" > $1';
+
+COMMENT ON FUNCTION "odd ""schema"""."Calls_as_of"(timestamp with time zone) IS 'Rows of Calls as they were at a time';
+
+CREATE OR REPLACE FUNCTION "odd ""schema"""."Calls_versions"() RETURNS SETOF "odd ""schema"""."Calls_history" LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT h."call_id", h."started_at", h."a ""quoted"" name", h."day", h."tags", h."_valid_from", h."_valid_to", h."_changed", h."_cause", h."_run_id", h."_window_start", h."_exported_at", h."_extra", h."_deleted_at"
+FROM "odd ""schema"""."Calls_history" AS h
+UNION ALL
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_exported_at", NULL::timestamp with time zone, NULL::jsonb, NULL::text, NULL::bigint, t."_window_start", t."_exported_at", t."_extra", t."_deleted_at"
+FROM "odd ""schema"""."Calls" AS t';
+
+COMMENT ON FUNCTION "odd ""schema"""."Calls_versions"() IS 'All versions of the rows of Calls: those that are valid now have no _valid_to';
+
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", t."_deleted_at" IS NOT NULL
 FROM unnest($1, $2) AS k (k1, k2)
 JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = k.k1 AND t."day" = k.k2;

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// origin is what makes new versions of rows.
+type origin struct {
+	cause sink.Cause
+	run   sink.RunID
+}
+
+// takeTurn waits until no other transaction changes rows of a table with a history, and keeps others off to the end of
+// this one. It returns the time of what is written in it: at, where there is no history.
+func (t target) takeTurn(ctx context.Context, tx pgx.Tx, at time.Time) (time.Time, error) {
+	if !t.History {
+		return at, nil
+	}
+	queued := &pgx.Batch{}
+	queued.Queue(statement("history_turn"), "history of "+t.name())
+	queued.Queue(statement("history_now")).QueryRow(func(row pgx.Row) error { return row.Scan(&at) })
+	err := tx.SendBatch(ctx, queued).Close()
+	return at, err
+}
+
+// keepChanged keeps the versions of the rows that are found changed, before they are written, and sets the time of
+// those that take their place.
+func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
+	if !a.History {
+		return nil
+	}
+	var keys []schema.Row
+	for i := range a.rows {
+		if a.verdicts[i] == changed {
+			keys = append(keys, a.rows[i].Row)
+		}
+	}
+	at, err := a.keepVersions(ctx, tx, a.exportedAt, a.origin, keys, func(was sink.StoredRow) []string {
+		place := sort.Search(len(a.rows), func(i int) bool { return compareKeys(a.key, &a.rows[i], &was.Row) >= 0 })
+		return sink.Changed(a.Table, was, a.rows[place].Row, false)
+	})
+	a.exportedAt = at
+	return err
+}
+
+// keepVersions copies the rows of the keys into the history, as they are before they are written at a time, with what
+// differs of each; nil: that one stays as it is. It returns the time at which they are to be written: at, or later.
+func (t target) keepVersions(ctx context.Context, tx pgx.Tx, at time.Time, by origin, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
+	var replaced []sink.StoredRow
+	var changes []schema.Value
+	err := t.findStored(ctx, tx.Conn().PgConn(), keys, func(was sink.StoredRow) {
+		names := differs(was)
+		if names == nil {
+			return
+		}
+		list, _ := json.Marshal(names) // strings always can be
+		replaced, changes = append(replaced, was), append(changes, schema.StrValue(string(list)))
+	})
+	if err != nil || len(replaced) == 0 {
+		return at, err
+	}
+	at = sink.Since(at, replaced)
+	run := parameter{oid: pgtype.Int8OID} // NULL
+	if by.run != 0 {
+		run.value = binary.BigEndian.AppendUint64(nil, uint64(by.run))
+	}
+	parameters := []parameter{
+		instantParameter(at), {pgtype.TextOID, []byte(by.cause)}, run,
+		{wireTypeOf(schema.JSON).arrayOID, appendArray(nil, schema.JSON, changes)},
+	}
+	for _, k := range t.KeyIndexes() {
+		values := make([]schema.Value, len(replaced))
+		for i, row := range replaced {
+			values[i] = row.Values[k]
+		}
+		kind := t.Columns[k].Type
+		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
+	}
+	values, oids := split(parameters)
+	return at, tx.Conn().PgConn().ExecParams(ctx, t.insertVersions(), values, oids, []int16{binaryFormat}, nil).Read().Err
+}
+
+// insertVersions takes until when the versions were valid, the cause and the run of what takes their place, and an array
+// each of what that changes and of the columns of the key. What is copied does not leave the database, so that it is
+// kept to the bit, whoever wrote it. (On Citus a join is with what a materialized query found.)
+func (t target) insertVersions() string {
+	history := t.history()
+	arrays, named := []string{"$4"}, []string{"_changes"}
+	var match []string
+	for i, name := range t.Key {
+		arrays, named = append(arrays, fmt.Sprintf("$%d", i+5)), append(named, fmt.Sprintf("k%d", i+1))
+		match = append(match, fmt.Sprintf("t.%s = r.k%d", quote(name), i+1))
+	}
+	copied := quoteAll(append(names(t.Columns), names(t.OwnColumns())...))
+	own := quoteAll([]string{schema.ValidFromColumn, schema.ValidToColumn, schema.ChangedColumn, schema.CauseColumn, schema.RunColumn})
+	return fmt.Sprintf(`WITH replaced AS MATERIALIZED (
+    SELECT * FROM unnest(%s) AS r (%s)
+)
+INSERT INTO %s (%s, %s)
+SELECT t.%s, t.%s, $1::timestamptz, r._changes, $2::text, $3::bigint
+FROM replaced AS r
+JOIN %s AS t ON %s`, strings.Join(arrays, ", "), strings.Join(named, ", "), history.name(), strings.Join(copied, ", "), strings.Join(own, ", "),
+		strings.Join(copied, ", t."), quote(schema.ExportedAtColumn), t.name(), strings.Join(match, " AND "))
+}
+
+func (t target) history() target { return target{Table: t.HistoryTable(), schemaName: t.schemaName} }

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// origin is what makes new versions of rows.
+type origin struct {
+	table schema.Table
+	cause sink.Cause
+	run   sink.RunID
+}
+
+// writtenAt is when rows are written: now, which was before the transaction had the write lock; or, where there is a
+// history, later than all that others wrote before.
+func (s rowset) writtenAt(now any) any {
+	if s.origin.table.History {
+		return stamp(time.Now())
+	}
+	return now
+}
+
+// keepChanged keeps the versions of rows that are about to be written as they are given, and says when they are.
+func (s rowset) keepChanged(ctx context.Context, tx *sql.Tx, rows [][]any, now any) (any, error) {
+	if !s.origin.table.History || len(rows) == 0 {
+		return now, nil
+	}
+	is := make(map[string]schema.Row, len(rows))
+	keys := make([]schema.Row, len(rows))
+	for i, cells := range rows {
+		keys[i] = s.restoredRow(cells)
+		is[keyOf(s.origin.table, keys[i])] = keys[i]
+	}
+	return s.origin.keepVersions(ctx, tx, keys, func(was sink.StoredRow) []string {
+		return sink.Changed(s.origin.table, was, is[keyOf(s.origin.table, was.Row.Row)], false)
+	})
+}
+
+// restoredRow is a row of the rowset as the mapping made it.
+func (s rowset) restoredRow(cells []any) schema.Row {
+	columns := s.origin.table.Columns
+	row := schema.Row{Values: make([]schema.Value, len(columns)), Extra: restored(schema.JSON, cells[len(columns)])}
+	for i, c := range columns {
+		row.Values[i] = restored(c.Type, cells[i])
+	}
+	return row
+}
+
+// keepVersions copies the rows of the keys into the history, as they are before they are written, with what differs of
+// each; nil: that one stays as it is. It returns when they are to be written. The transaction holds the write lock: by
+// now, no other has written later than that.
+func (o origin) keepVersions(ctx context.Context, tx *sql.Tx, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
+	var replaced []sink.StoredRow
+	var changes []string
+	err := findStored(ctx, tx, o.table, keys, func(was sink.StoredRow) {
+		names := differs(was)
+		if names == nil {
+			return
+		}
+		list, _ := json.Marshal(names) // strings always can be
+		replaced, changes = append(replaced, was), append(changes, string(list))
+	})
+	if err != nil {
+		return nil, err
+	}
+	now := stamp(sink.Since(time.Now(), replaced))
+	if len(replaced) == 0 {
+		return now, nil
+	}
+	insert, err := tx.PrepareContext(ctx, o.insertVersion())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = insert.Close() }()
+	var run any
+	if o.run != 0 {
+		run = int64(o.run)
+	}
+	for i, was := range replaced {
+		args := []any{now, changes[i], string(o.cause), run}
+		for _, place := range o.table.KeyIndexes() {
+			args = append(args, stored(o.table.Columns[place].Type, was.Values[place]))
+		}
+		if _, err := insert.ExecContext(ctx, args...); err != nil {
+			return nil, fmt.Errorf("keep version: %w", err)
+		}
+	}
+	return now, nil
+}
+
+// insertVersion takes until when a version was valid, what changes, the cause and the run of what takes its place, and
+// the values of the key.
+func (o origin) insertVersion() string {
+	var copied, match []string
+	for _, c := range append(o.table.Columns[:len(o.table.Columns):len(o.table.Columns)], o.table.OwnColumns()...) {
+		copied = append(copied, quote(c.Name))
+	}
+	for i, name := range o.table.Key {
+		match = append(match, fmt.Sprintf("%s = ?%d", quote(name), i+5))
+	}
+	columns := strings.Join(copied, ", ")
+	return fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s, %s, %s) SELECT %s, %s, ?1, ?2, ?3, ?4 FROM %s WHERE %s",
+		quote(o.table.HistoryTable().Name), columns, quote(schema.ValidFromColumn), quote(schema.ValidToColumn),
+		quote(schema.ChangedColumn), quote(schema.CauseColumn), quote(schema.RunColumn),
+		columns, quote(schema.ExportedAtColumn), quote(o.table.Name), strings.Join(match, " AND "))
+}
