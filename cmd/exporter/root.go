@@ -52,7 +52,7 @@ Exit codes: 0 all done, 1 some windows failed or differ, 2 usage or config, 3 so
 	root.PersistentFlags().StringVarP(&c.configPath, "config", "c", defaultConfig(), "the config file (or EXPORTER_CONFIG)")
 	root.PersistentFlags().BoolVarP(&c.verbose, "verbose", "v", false, "log more")
 	root.AddCommand(
-		c.newRun(), c.newCheck(), c.newDiscover(), c.newPlan(), c.newStatus(), c.newRejects(), c.newVerify(), c.newMigrate(), c.newDemo(), c.newSimulate(), c.newConfig(), c.newHealthcheck(), c.newVersion(),
+		c.newRun(), c.newCheck(), c.newDiscover(), c.newPlan(), c.newStatus(), c.newRejects(), c.newVerify(), c.newWhy(), c.newMigrate(), c.newDemo(), c.newSimulate(), c.newConfig(), c.newHealthcheck(), c.newVersion(),
 	)
 	return root
 }

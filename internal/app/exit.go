@@ -29,6 +29,7 @@ func ExitCode(err error) int {
 		dashboard   *source.UnknownDashboardError
 		mapping     *schema.MappingError
 		narrowing   *schema.NarrowingError
+		key         *schema.KeyError
 		unavailable *sink.UnavailableError
 		request     *source.Error
 		address     *net.OpError
@@ -36,7 +37,7 @@ func ExitCode(err error) int {
 	switch {
 	case err == nil:
 		return ExitDone
-	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing),
+	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing), errors.As(err, &key),
 		errors.As(err, &backwards), errors.As(err, &dashboard):
 		return ExitUsage
 	case errors.As(err, &address) && address.Op == "listen":

@@ -219,6 +219,7 @@ defaults:
   page_size: 500
   window: {size: 2h, overlap: 10m}
   deleted: mark
+  history: true
   key: [id]
   sort: {by: id, order: desc}
   fields: {5e6f5fc04767c68072ee0320: {name: id, type: integer}}
@@ -239,12 +240,12 @@ defaults:
 		t.Errorf("inherits: %+v", inherits)
 	}
 	if rolling.TimeRange != "PAST_HOUR" || !rolling.Since.IsZero() || rolling.Deleted != config.DeletedKeep ||
-		len(rolling.Key) != 0 || rolling.Sort != (config.Sort{}) || len(rolling.Fields) != 1 {
+		rolling.History || !inherits.History || len(rolling.Key) != 0 || rolling.Sort != (config.Sort{}) || len(rolling.Fields) != 1 {
 		t.Errorf("rolling: %+v", rolling)
 	}
 	stat, snapshot := c.Insights[0], c.Insights[1]
 	if stat.Write != config.WriteReplace || snapshot.Write != config.WriteAppend || len(stat.Key) != 0 ||
-		stat.Sort != (config.Sort{}) || stat.Window.Size != 2*time.Hour || stat.Since.IsZero() || !snapshot.Since.IsZero() {
+		stat.History || stat.Sort != (config.Sort{}) || stat.Window.Size != 2*time.Hour || stat.Since.IsZero() || !snapshot.Since.IsZero() {
 		t.Errorf("insights: %+v\n%+v", stat, snapshot)
 	}
 	if board := c.Dashboards[0]; board.Schedule != "@weekly" || board.Timezone.String() != "Europe/Berlin" {
@@ -336,7 +337,7 @@ func TestHash(t *testing.T) {
 	seen := map[string]string{base: "nothing"}
 	for _, other := range []string{
 		"  timezone: Asia/Kolkata\n", "  window: {size: 2h}\n", "  table: other\n", "  unmapped: ignore\n", "  on_bad_row: fail\n",
-		"  deleted: mark\n", "  write: replace\n", "  filters: [{metric: m, type: MEASURE, operation: gt, value: 1}]\n",
+		"  deleted: mark\n", "  history: true\n", "  write: replace\n", "  filters: [{metric: m, type: MEASURE, operation: gt, value: 1}]\n",
 	} {
 		h := hash(line, line+other)
 		if before, clash := seen[h]; clash {
