@@ -52,16 +52,13 @@ func Changed(t schema.Table, was StoredRow, is schema.Row, deleted bool) []strin
 	return changed
 }
 
-// Since is the time from which versions hold that are to take the place of others: at, or later where one of those was
-// written no earlier, by a clock that has been set back since.
-func Since(at time.Time, replaced []StoredRow) time.Time {
-	at = at.UTC().Truncate(time.Microsecond)
-	for _, row := range replaced {
-		if !at.After(row.ExportedAt) {
-			at = row.ExportedAt.Add(time.Microsecond)
-		}
+// Since is the time from which versions hold that are to take the place of others, of which the last one was written at
+// last: at, or later where that was no earlier, by a clock that has been set back since.
+func Since(at, last time.Time) time.Time {
+	if at = at.UTC().Truncate(time.Microsecond); at.After(last) {
+		return at
 	}
-	return at
+	return last.Add(time.Microsecond)
 }
 
 // VersionsOf puts the versions of one row in order: kept is what the history of the table has of it, in any order; now,

@@ -58,20 +58,28 @@ func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
 // keepVersions copies the rows of the keys into the history, as they are before they are written at a time, with what
 // differs of each; nil: that one stays as it is. It returns the time at which they are to be written: at, or later.
 func (t target) keepVersions(ctx context.Context, tx pgx.Tx, at time.Time, by origin, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
-	var replaced []sink.StoredRow
 	var changes []schema.Value
+	places := t.KeyIndexes()
+	replaced := make([][]schema.Value, len(places)) // by column of the key
+	var last time.Time
 	err := t.findStored(ctx, tx.Conn().PgConn(), keys, func(was sink.StoredRow) {
 		names := differs(was)
 		if names == nil {
 			return
 		}
 		list, _ := json.Marshal(names) // strings always can be
-		replaced, changes = append(replaced, was), append(changes, schema.StrValue(string(list)))
+		changes = append(changes, schema.StrValue(string(list)))
+		for i, k := range places {
+			replaced[i] = append(replaced[i], was.Values[k])
+		}
+		if was.ExportedAt.After(last) {
+			last = was.ExportedAt
+		}
 	})
-	if err != nil || len(replaced) == 0 {
+	if err != nil || len(changes) == 0 {
 		return at, err
 	}
-	at = sink.Since(at, replaced)
+	at = sink.Since(at, last)
 	run := parameter{oid: pgtype.Int8OID} // NULL
 	if by.run != 0 {
 		run.value = binary.BigEndian.AppendUint64(nil, uint64(by.run))
@@ -80,13 +88,9 @@ func (t target) keepVersions(ctx context.Context, tx pgx.Tx, at time.Time, by or
 		instantParameter(at), {pgtype.TextOID, []byte(by.cause)}, run,
 		{wireTypeOf(schema.JSON).arrayOID, appendArray(nil, schema.JSON, changes)},
 	}
-	for _, k := range t.KeyIndexes() {
-		values := make([]schema.Value, len(replaced))
-		for i, row := range replaced {
-			values[i] = row.Values[k]
-		}
+	for i, k := range places {
 		kind := t.Columns[k].Type
-		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
+		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, replaced[i])})
 	}
 	values, oids := split(parameters)
 	return at, tx.Conn().PgConn().ExecParams(ctx, t.insertVersions(), values, oids, []int16{binaryFormat}, nil).Read().Err

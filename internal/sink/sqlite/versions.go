@@ -58,20 +58,31 @@ func (s rowset) restoredRow(cells []any) schema.Row {
 // each; nil: that one stays as it is. It returns when they are to be written. The transaction holds the write lock: by
 // now, no other has written later than that.
 func (o origin) keepVersions(ctx context.Context, tx *sql.Tx, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
-	var replaced []sink.StoredRow
-	var changes []string
+	var replaced [][]any // the values of insertVersion but the first one
+	var last time.Time
+	var run any
+	if o.run != 0 {
+		run = int64(o.run)
+	}
 	err := findStored(ctx, tx, o.table, keys, func(was sink.StoredRow) {
 		names := differs(was)
 		if names == nil {
 			return
 		}
 		list, _ := json.Marshal(names) // strings always can be
-		replaced, changes = append(replaced, was), append(changes, string(list))
+		args := []any{string(list), string(o.cause), run}
+		for _, place := range o.table.KeyIndexes() {
+			args = append(args, stored(o.table.Columns[place].Type, was.Values[place]))
+		}
+		replaced = append(replaced, args)
+		if was.ExportedAt.After(last) {
+			last = was.ExportedAt
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	now := stamp(sink.Since(time.Now(), replaced))
+	now := stamp(sink.Since(time.Now(), last))
 	if len(replaced) == 0 {
 		return now, nil
 	}
@@ -80,16 +91,8 @@ func (o origin) keepVersions(ctx context.Context, tx *sql.Tx, keys []schema.Row,
 		return nil, err
 	}
 	defer func() { _ = insert.Close() }()
-	var run any
-	if o.run != 0 {
-		run = int64(o.run)
-	}
-	for i, was := range replaced {
-		args := []any{now, changes[i], string(o.cause), run}
-		for _, place := range o.table.KeyIndexes() {
-			args = append(args, stored(o.table.Columns[place].Type, was.Values[place]))
-		}
-		if _, err := insert.ExecContext(ctx, args...); err != nil {
+	for _, args := range replaced {
+		if _, err := insert.ExecContext(ctx, append([]any{now}, args...)...); err != nil {
 			return nil, fmt.Errorf("keep version: %w", err)
 		}
 	}
