@@ -41,20 +41,21 @@ func (w *world) keptIn(from, order string) map[string][]kept {
 	return all
 }
 
-// asOf is what to select from to have the calls as they were at a time.
-func (w *world) asOf(at time.Time) string {
+// asOf is what to select from to have the rows of a table as they were at a time.
+func (k kind) asOf(table string, at time.Time) string {
 	text := at.UTC().Format("2006-01-02T15:04:05.000000Z")
-	if w.kind.name == "sqlite" {
-		return fmt.Sprintf("(select * from calls_versions where _valid_from <= '%s' and (_valid_to > '%[1]s' or _valid_to is null))", text)
+	if k.name == "sqlite" {
+		return fmt.Sprintf("(select * from %s where _valid_from <= '%s' and (_valid_to > '%[2]s' or _valid_to is null))", k.allVersions(table), text)
 	}
-	return fmt.Sprintf("samespace.calls_as_of('%s')", text)
+	return fmt.Sprintf("%s('%s')", k.table(table+"_as_of"), text)
 }
 
-func (w *world) allVersions() string {
-	if w.kind.name == "sqlite" {
-		return "calls_versions"
+// allVersions is what to select from to have all versions of the rows of a table.
+func (k kind) allVersions(table string) string {
+	if k.name == "sqlite" {
+		return table + "_versions"
 	}
-	return "samespace.calls_versions()"
+	return k.table(table+"_versions") + "()"
 }
 
 // While the source restates, takes away and brings back: every version that it showed when it was read is in the history,
@@ -112,11 +113,11 @@ func TestHistoryOfRestatements(t *testing.T) {
 		if restated < 5 {
 			t.Errorf("%d calls changed: nothing was restated", restated)
 		}
-		if got := w.keptIn(w.allVersions(), "call_id, _valid_from"); !maps.EqualFunc(got, shown, slices.Equal[[]kept]) {
+		if got := w.keptIn(k.allVersions("calls"), "call_id, _valid_from"); !maps.EqualFunc(got, shown, slices.Equal[[]kept]) {
 			t.Errorf("the versions differ: %s", differing(got, shown))
 		}
 		for i, at := range times {
-			if got := w.keptIn(w.asOf(at), "call_id"); !maps.EqualFunc(got, tables[i], slices.Equal[[]kept]) {
+			if got := w.keptIn(k.asOf("calls", at), "call_id"); !maps.EqualFunc(got, tables[i], slices.Equal[[]kept]) {
 				t.Errorf("as of look %d of %d: %s", i+1, len(times), differing(got, tables[i]))
 			}
 		}
@@ -158,4 +159,42 @@ func differing(got, want map[string][]kept) string {
 		}
 	}
 	return strings.Join(told, "\n")
+}
+
+// looked is a table as it was at a time.
+type looked struct {
+	table string
+	at    time.Time
+	rows  map[string]call
+}
+
+// remember looks at the table, and that the versions of each row follow each other without a gap.
+func (m *machine) remember() {
+	m.Helper()
+	if !m.keeps || !m.hasTable() {
+		return
+	}
+	broken := m.count(`select count(*) from %s as h where not exists (select 1 from %s as v where v.call_id = h.call_id and v._valid_from = h._valid_to)
+		or h._valid_from >= h._valid_to`, m.kind.table(m.table+"_history"), m.kind.allVersions(m.table))
+	if broken > 0 {
+		m.Fatalf("moment %d: %d versions are followed by none", m.moment, broken)
+	}
+	rows := m.rowsOfTable()
+	if n := len(m.past); n == 0 || m.past[n-1].table != m.table || !maps.Equal(m.past[n-1].rows, rows) {
+		m.past = append(m.past, looked{m.table, time.Now(), rows})
+	}
+}
+
+// mustRemember compares the table as of each look with what it was.
+func (m *machine) mustRemember() {
+	m.Helper()
+	for i, l := range m.past {
+		if l.table != m.table {
+			continue
+		}
+		m.tried["times looked back to"]++
+		if got := m.rowsOf(m.kind.asOf(l.table, l.at)); !maps.Equal(got, l.rows) {
+			m.Errorf("as of look %d of %d, %d rows are not the %d of that time", i+1, len(m.past), len(got), len(l.rows))
+		}
+	}
 }

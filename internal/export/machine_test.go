@@ -96,6 +96,8 @@ type machine struct {
 	replicas []*replica
 	begun    map[window.Window]int // unfinished backfills: the moment at which they began
 	marks    bool                  // rows that are gone are marked
+	keeps    bool                  // what rows were is kept
+	past     []looked              // the table as it was, where it keeps that
 	moving   bool                  // rows are yet to move between two pages
 	tried    map[string]int
 }
@@ -116,6 +118,7 @@ func newMachine(s stage, draw *rapid.T, k kind, tried map[string]int) *machine {
 	m.config.MaxRows = rapid.IntRange(10, 60).Draw(draw, "most rows")
 	m.config.Reread = window.Reread{15 * time.Minute, time.Hour, 6 * time.Hour}
 	m.marks, m.config.DeletedMaxShare = rapid.Bool().Draw(draw, "marks"), 1
+	m.keeps = rapid.Bool().Draw(draw, "history")
 	m.config.Mapper = m.mapper()
 	for range 3 {
 		m.replicas = append(m.replicas, &replica{handle: m.open()})
@@ -177,6 +180,7 @@ func (m *machine) mustHold() {
 	if claimed, is := m.claimedThrough(), through(windows); claimed > is {
 		m.Fatalf("through is %s, the windows say %s: %+v", claimed, is, windows)
 	}
+	m.remember()
 }
 
 // standStill ends all trouble, lets time pass until the last re-read, and compares.
@@ -232,6 +236,7 @@ func (m *machine) standStill() {
 	if left := m.rejects(); left != "" {
 		m.Errorf("rejects are left: %s", left)
 	}
+	m.mustRemember()
 	m.tried["rows checked"] += m.checked
 }
 
@@ -613,7 +618,7 @@ func (m *machine) leasesRunOut(*rapid.T) {
 
 func (m *machine) mapper() *schema.Mapper {
 	m.Helper()
-	mapping := schema.Mapping{Table: m.table, Key: []string{"call_id"}, TimeField: "started_at", MarksDeleted: m.marks}
+	mapping := schema.Mapping{Table: m.table, Key: []string{"call_id"}, TimeField: "started_at", MarksDeleted: m.marks, History: m.keeps}
 	for _, name := range []string{"call_id", "started_at", "direction", "duration_s", "disposition", "wrap_up_s"} {
 		metric := m.report.Metric(name)
 		kind, err := schema.ParseType(metric.Type)
@@ -634,6 +639,12 @@ func (m *machine) mapper() *schema.Mapper {
 // rowsOfTable are those that are not marked as deleted.
 func (m *machine) rowsOfTable() map[string]call {
 	m.Helper()
+	return m.rowsOf(m.kind.table(m.table))
+}
+
+// rowsOf are the rows of what is selected from that are not marked as deleted.
+func (m *machine) rowsOf(from string) map[string]call {
+	m.Helper()
 	found := map[string]call{}
 	wrapUp := "'NULL'"
 	if m.wrapUp {
@@ -647,7 +658,7 @@ func (m *machine) rowsOfTable() map[string]call {
 		there = "_deleted_at is null"
 	}
 	for _, r := range m.query(`select call_id, %s, coalesce(direction, 'NULL'), coalesce(cast(duration_s as text), 'NULL'), %s,
-		coalesce(disposition, 'NULL') from %s where %s`, m.kind.instant("started_at"), wrapUp, m.kind.table(m.table), there) {
+		coalesce(disposition, 'NULL') from %s where %s`, m.kind.instant("started_at"), wrapUp, from, there) {
 		if _, twice := found[r[0]]; twice {
 			m.Fatalf("row %s is there twice", r[0])
 		}
