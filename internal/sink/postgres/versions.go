@@ -48,7 +48,10 @@ func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	at, err := a.keepVersions(ctx, tx, a.exportedAt, a.origin, keys, func(was sink.StoredRow) []string {
-		place := sort.Search(len(a.rows), func(i int) bool { return compareKeys(a.key, &a.rows[i], &was.Row) >= 0 })
+		place, found := sort.Find(len(a.rows), func(i int) int { return compareKeys(a.key, &was.Row, &a.rows[i]) })
+		if !found {
+			return nil // another spelling of a key, by another hand
+		}
 		return sink.Changed(a.Table, was, a.rows[place].Row, false)
 	})
 	a.exportedAt = at

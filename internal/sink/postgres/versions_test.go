@@ -61,6 +61,14 @@ func TestVersionsOfOthersAreKept(t *testing.T) {
 	store(1)
 	w.equal("version", w.cell(`SELECT amount || ' ' || at || ' ' || _extra || ' ' || _changed FROM samespace.calls_history`),
 		`NaN infinity {"by": "hand"} ["at", "amount", "_extra"]`)
+	for _, odd := range []string{"amount = '1.500'", "_extra = 'null'", "_extra = '[1.50]'"} {
+		w.exec(`UPDATE samespace.calls SET ` + odd)
+		store(1)
+		store(1)
+		w.equal("rows as of now after "+odd, w.cell(`SELECT count(*) FROM samespace.calls_as_of(clock_timestamp())`), "1")
+		w.equal("versions that none follows, after "+odd, w.cell(`SELECT count(*) FROM samespace.calls_history AS h
+			WHERE NOT EXISTS (SELECT FROM samespace.calls_versions() AS v WHERE v._valid_from = h._valid_to)`), "0")
+	}
 }
 
 // What is asked of the rows of a time is asked of the tables, by their indexes.
