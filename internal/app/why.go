@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,14 +155,19 @@ func orNull(raw json.RawMessage) any {
 	return raw
 }
 
-// plain is a value for people and for JSON.
+// plain is a value for people and for JSON. What somebody else put there and is none of the type is shown as text.
 func plain(t schema.Type, v schema.Value) any {
 	switch {
 	case v.IsNull():
 		return nil
+	case v.Str() != "":
+		return plainText(t, v.Str())
 	case t == schema.Integer:
 		return v.Int()
 	case t == schema.Float:
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return strconv.FormatFloat(f, 'g', -1, 64)
+		}
 		return v.Float()
 	case t == schema.Boolean:
 		return v.Bool()
@@ -171,12 +177,18 @@ func plain(t schema.Type, v schema.Value) any {
 		return v.Time().Format("2006-01-02T15:04:05.999999")
 	case t == schema.Date:
 		return v.Time().Format(time.DateOnly)
-	case t == schema.JSON && json.Valid([]byte(v.Str())):
-		return json.RawMessage(v.Str())
-	case t == schema.Numeric || t == schema.Duration:
-		if _, err := strconv.ParseFloat(v.Str(), 64); err == nil {
-			return json.Number(v.Str())
-		}
 	}
-	return v.Str()
+	return ""
+}
+
+func plainText(t schema.Type, text string) any {
+	switch {
+	case !json.Valid([]byte(text)):
+		return text
+	case t == schema.JSON:
+		return json.RawMessage(text)
+	case t == schema.Numeric || t == schema.Duration:
+		return json.Number(text)
+	}
+	return text
 }
