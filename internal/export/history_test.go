@@ -124,6 +124,32 @@ func TestHistoryOfRestatements(t *testing.T) {
 	})
 }
 
+// A repair is a reading as any other.
+func TestHistoryOfARepair(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-3 * time.Hour)
+		w := keepingWorld(t, k, 100, since)
+		w.export()
+		id := w.ids(since, start)[2]
+		right := w.table()[id]
+		w.exec(fmt.Sprintf("update %s set duration_s = 99999 where call_id = '%s'", k.table("calls"), id))
+		w.clock.Advance(time.Second)
+		if v := w.verify(export.VerifyRange{Repair: true}); !v.Repaired || !v.Equal() {
+			t.Fatalf("%+v", v)
+		}
+		wrong := right
+		wrong.duration = "99999"
+		got := w.keptIn(k.table("calls_history"), "call_id")
+		if len(got) != 1 || !slices.Equal(got[id], []kept{{call: wrong}}) || w.table()[id] != right {
+			t.Errorf("kept %+v, and %+v is now", got, w.table()[id])
+		}
+		if cause := w.query("select _cause from %s", k.table("calls_history"))[0][0]; cause != "read" {
+			t.Errorf("cause %s", cause)
+		}
+	})
+}
+
 // backfill reads everything up to start again.
 func (w *world) backfill(since time.Time) {
 	w.Helper()
