@@ -158,8 +158,8 @@ func compared(hour int, state sink.Agreement) sink.Reconciled {
 	}
 }
 
-// keep keeps windows that were compared.
-func (b bench) keep(r sink.ReconciledRequest, all ...sink.Reconciled) {
+// keepCompared keeps windows that were compared.
+func (b bench) keepCompared(r sink.ReconciledRequest, all ...sink.Reconciled) {
 	b.t.Helper()
 	b.noError(b.Reconcile(b.t.Context(), r, func([]sink.Reconciled) []sink.Reconciled { return all }))
 }
@@ -176,7 +176,7 @@ func testReconcile(b bench) {
 	first, second := compared(2, sink.Stands), compared(4, sink.Agrees)
 	first.Rereads, first.MarkedAt, first.AgainAt = 3, clock(51, 0), clock(52, 0)
 	second.Warehouse, second.API, second.Difference, second.Share = "12345678901234567890.123456789", "0", "12345678901234567890.123456789", 1
-	b.keep(r, second, first)
+	b.keepCompared(r, second, first)
 	equal(b, "kept", fmt.Sprint(b.reconciled(r)), fmt.Sprint([]sink.Reconciled{first, second}))
 	other := r
 	other.Insight = "abandoned"
@@ -191,11 +191,11 @@ func testReconcile(b bench) {
 		return []sink.Reconciled{changed}
 	}))
 	equal(b, "changed", fmt.Sprint(b.reconciled(against())), fmt.Sprint([]sink.Reconciled{changed, second}))
-	b.keep(r)
+	b.keepCompared(r)
 	equal(b, "nothing changed", len(b.reconciled(against())), 2)
 	equal(b, "as SQL has it", strings.Join(b.query("SELECT state, rereads, insight FROM " + b.Own("reconciliations") + " ORDER BY window_start")[0], " "), "agrees 4 answered")
 
-	b.keep(other, compared(2, sink.Agrees))
+	b.keepCompared(other, compared(2, sink.Agrees))
 	b.noError(b.ForgetReconciled(b.t.Context(), calls, []string{"abandoned"}))
 	equal(b, "forgotten", len(b.reconciled(against())), 0)
 	equal(b, "still bound", len(b.reconciled(sink.ReconciledRequest{Dataset: calls, Insight: "abandoned", Within: hours(0, 9)})), 1)
@@ -209,7 +209,7 @@ func testReconcileAgain(b bench) {
 		c.Rereads, c.AgainAt = rereads, again
 		return c
 	}
-	b.keep(against(), at(1, 0, clock(50, 0)), at(2, 0, clock(50, 1)), at(3, 2, clock(50, 2)), at(4, 0, clock(50, 3)), at(5, 1, time.Time{}), at(0, 0, clock(49, 0)))
+	b.keepCompared(against(), at(1, 0, clock(50, 0)), at(2, 0, clock(50, 1)), at(3, 2, clock(50, 2)), at(4, 0, clock(50, 3)), at(5, 1, time.Time{}), at(0, 0, clock(49, 0)))
 	due := func(limit int) (hours string) {
 		b.noError(b.Reconcile(b.t.Context(), sink.ReconciledRequest{Dataset: calls, Insight: "answered", AgainBy: clock(50, 2), Limit: limit},
 			func(have []sink.Reconciled) []sink.Reconciled {
@@ -226,7 +226,7 @@ func testReconcileAgain(b bench) {
 }
 
 func testReconcileOfManyReplicas(b bench) {
-	b.keep(against(), compared(0, sink.Differs))
+	b.keepCompared(against(), compared(0, sink.Differs))
 	second := b.Second()
 	failures := make(chan error, 8)
 	for i := range 8 {
@@ -255,7 +255,7 @@ func testRereads(b bench) {
 	}
 	older := of(9, sink.Stands, 1)
 	older.Definition = "d0"
-	b.keep(against(), of(0, sink.Agrees, 0), of(1, sink.Agrees, 1), of(2, sink.Stands, 2), of(3, sink.Differs, 1), of(4, sink.Differs, 0), older)
+	b.keepCompared(against(), of(0, sink.Agrees, 0), of(1, sink.Agrees, 1), of(2, sink.Stands, 2), of(3, sink.Differs, 1), of(4, sink.Differs, 0), older)
 	got, err := b.Rereads(b.t.Context(), calls, "answered", "d1")
 	b.noError(err)
 	equal(b, "rereads", got, sink.Rereads{Helped: 1, Unproven: 2})
@@ -275,9 +275,9 @@ func testDrifts(b bench) {
 	b.noError(err)
 	equal(b, "none", len(all), 0)
 	stands := compared(5, sink.Stands)
-	b.keep(against(), compared(1, sink.Agrees), compared(2, sink.Differs), stands, compared(6, sink.Stands), compared(7, sink.Agrees))
+	b.keepCompared(against(), compared(1, sink.Agrees), compared(2, sink.Differs), stands, compared(6, sink.Stands), compared(7, sink.Agrees))
 	own := sink.ReconciledRequest{Dataset: "answered", Insight: "answered"}
-	b.keep(own, compared(3, sink.Agrees))
+	b.keepCompared(own, compared(3, sink.Agrees))
 	all, err = b.Drifts(b.t.Context())
 	b.noError(err)
 	want := []sink.Drift{
