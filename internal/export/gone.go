@@ -2,14 +2,12 @@ package export
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
-	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/window"
 )
 
@@ -21,6 +19,8 @@ import (
 //     Rows that came and went while the first one paged, a page that was cut short by mistake, rows that have moved to
 //     a time nearby: none of these look like a deletion twice.
 //   - The second reading has rows at all. A server that answers everything with nothing has lost more than these.
+//   - Nor does one page have them, asked for just where they were (look.go). Pages that fit together may still be of two
+//     lists, and a row that is in both be missing; one page is what the API said at one instant.
 //   - No more of a window is gone than DeletedMaxShare. Else a person has to look.
 //   - No row came that lies outside of the time that was asked for: then the API's windows are not about the time
 //     field, and what is missing may lie in another one.
@@ -103,22 +103,20 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 		return nil
 	}
 	losses.guard(p.Dataset.DeletedMaxShare)
-	present := o.evidence.present
-	if stretch := losses.stretch(); !stretch.Empty() {
-		again, err := p.readAgain(ctx, stretch, o.evidence.bounds)
-		if err != nil && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			losses.refuse(fmt.Sprintf("rows seem to be gone from the source, but reading them again to be sure failed: %v", err))
-		}
-		present = append(present, again...)
+	sure, err := p.makeSure(ctx, losses.times(), o.evidence.bounds)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	b.Sweep = &sink.Sweep{Present: present, SeenAt: standing.At}
+	if err != nil {
+		losses.refuse(fmt.Sprintf("rows seem to be gone from the source, but reading them again to be sure failed: %v", err))
+	}
+	b.Sweep = &sink.Sweep{Present: slices.Concat(o.evidence.present, sure.present), SeenAt: standing.At}
 	for _, l := range losses.windows {
-		part := l.window.Intersect(b.Range)
-		if within, ok := p.Dataset.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
-			b.Sweep.Within = append(b.Sweep.Within, within)
+		for _, looked := range sure.within {
+			part := looked.Intersect(l.window).Intersect(b.Range)
+			if within, ok := p.Dataset.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
+				b.Sweep.Within = append(b.Sweep.Within, within)
+			}
 		}
 	}
 	p.refuse(o, losses)
@@ -155,7 +153,7 @@ func (d Dataset) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool)
 // loss is what is gone of a window, or of the part of it that was read.
 type loss struct {
 	window      window.Window
-	start, end  time.Time // of the rows that are gone
+	times       []time.Time // of the rows that are gone
 	gone, stood int
 	refused     string // why nothing of it is marked; "": it may be
 }
@@ -179,12 +177,8 @@ func (p *passage) lossesOf(h *held, b *sink.Batch, standing sink.Standing) *loss
 		if !row.Gone {
 			continue
 		}
-		if l.gone++; l.gone == 1 || at.Before(l.start) {
-			l.start = at
-		}
-		if at.After(l.end) {
-			l.end = at
-		}
+		l.gone++
+		l.times = append(l.times, at)
 	}
 	return &all
 }
@@ -225,82 +219,15 @@ func (l *losses) refuse(reason string) {
 	}
 }
 
-// stretch is the time from the first to the last row that is to be marked; empty when none is.
-func (l *losses) stretch() (s window.Window) {
+// times are when the rows are that are to be marked, the earliest first.
+func (l *losses) times() (times []time.Time) {
 	for _, w := range l.windows {
-		if w.gone == 0 || w.refused != "" {
-			continue
-		}
-		if s.Empty() || w.start.Before(s.Start) {
-			s.Start = w.start
-		}
-		if end := w.end.Add(time.Second); s.Empty() || end.After(s.End) {
-			s.End = end
+		if w.refused == "" {
+			times = append(times, w.times...)
 		}
 	}
-	return s
-}
-
-// errNothing says that the second reading had no row at all.
-var errNothing = errors.New("the API sent no rows at all, not even of the time around")
-
-// readAgain reads a stretch in which rows seem to be gone once more, with the time around it, and returns all that is
-// there. Where a server has nothing it is asked for ever more time around, until it has something.
-func (p *passage) readAgain(ctx context.Context, stretch window.Window, b bounds) ([]sink.Row, error) {
-	size := p.Dataset.Grid.Size()
-	for _, around := range []time.Duration{size, max(size, 24*time.Hour), max(size, p.Dataset.MaxSpan)} {
-		// Not more than the API takes.
-		around = max(min(around, (b.span-stretch.Duration())/2-size), lead)
-		rows, err := p.readStably(ctx, stretch, around, b.rows)
-		var many *source.TooManyRowsError
-		if errors.As(err, &many) { // there is something; the stretch itself is what counts
-			rows, err = p.readStably(ctx, stretch, lead, b.rows)
-			if err == nil && len(rows) == 0 {
-				return nil, nil
-			}
-		}
-		if err != nil || len(rows) > 0 {
-			return rows, err
-		}
-	}
-	return nil, errNothing
-}
-
-// readStably reads a stretch with the time around it until its pages fit together, and looks behind its last page.
-func (p *passage) readStably(ctx context.Context, stretch window.Window, around time.Duration, maxRows int) ([]sink.Row, error) {
-	w := wanted{stretch: window.Window{Start: stretch.Start.Add(-around).Truncate(time.Second), End: stretch.End.Add(around)}, prove: true, rejects: true}
-	if around > lead { // whole windows
-		w.stretch = window.Window{Start: p.Dataset.Grid.At(w.stretch.Start).Start, End: p.Dataset.Grid.At(w.stretch.End).End}
-	}
-	if p.edge.After(stretch.End) && p.edge.Before(w.stretch.End) {
-		w.stretch.End = p.edge
-	}
-	if around > lead {
-		w.maxRows = min(2*p.Dataset.MaxRows, maxRows)
-	}
-	var err error
-	for range maxTears + 1 {
-		var read part
-		if read, err = p.readOnce(ctx, w); err == nil {
-			return p.presentIn(read)
-		}
-		if !moved(err) {
-			break
-		}
-	}
-	return nil, err
-}
-
-// presentIn are the rows of a part, of rejected ones the key.
-func (p *passage) presentIn(read part) ([]sink.Row, error) {
-	seen := newEvidence(p.Dataset.Mapper, read.asked)
-	for _, reject := range read.rejects {
-		seen.rejected(reject.Raw)
-	}
-	if seen.against != "" {
-		return nil, errors.New(seen.against)
-	}
-	return slices.Concat(read.rows, seen.present), nil
+	slices.SortFunc(times, time.Time.Compare)
+	return times
 }
 
 // refuse shows in the ledger why rows of windows are not marked, and has them read again. A window that is read in

@@ -362,6 +362,46 @@ func TestNoFaultMarksALiveRow(t *testing.T) {
 	}
 }
 
+// Pages that fit together need not be of one list. A server that orders some pages by id sends in the first one what
+// comes first by both, but for a row that is late by its id; one that goes before it at once makes the next page, in order
+// of time, begin where it should. So a live row is missing from a reading that held still: from two in a row.
+func TestPagesOfTwoListsMarkNoLiveRow(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-3 * time.Hour)
+		w := markingWorld(t, k, 0, since, func(d *export.Dataset) { d.Query.PageSize, d.Query.Ahead = 4, 0 })
+		put := func(id string, at time.Duration) {
+			t.Helper()
+			if _, err := w.sim.Insert(w.report.ID, start.Add(-2*time.Hour+at), map[string]any{w.report.Key: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var ids []string
+		for i := range 10 {
+			ids = append(ids, fmt.Sprintf("66000000000000000000000%x", i))
+			put(ids[i], time.Duration(i)*4*time.Minute)
+		}
+		const late = "66000000000000000000000f"
+		put(late, 9*time.Minute)
+		w.again()
+		first := func(r simulator.Request) bool { return r.Skip == 0 }
+		w.sim.Script(simulator.When(first), simulator.IgnoreSort())
+		removed := 0
+		w.sim.Script(simulator.On(1, 2).Where(first), simulator.Meanwhile(func(*simulator.Simulator) {
+			w.remove(ids[removed])
+			removed++
+		}))
+		w.again()
+		w.mustMarkNoLiveRow()
+		if removed != 2 {
+			t.Fatalf("%d rows went", removed)
+		}
+		w.sim.Unscript()
+		w.again()
+		w.mustHaveMarked(ids[:2]...)
+	})
+}
+
 // A day that is read while it changes, with faults: no live row is ever marked, and in the end all that are gone are.
 func TestMarksFollowAMovingSource(t *testing.T) {
 	for seed := range uint64(max(1, 2/scale)) { //nolint:unconvert // scale is a variable with the race detector only

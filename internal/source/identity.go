@@ -36,3 +36,16 @@ func identity(row string, ids []string) string {
 	}
 	return key.String()
 }
+
+// valueOf is a member of a row as it is written; "" where the row has none.
+func valueOf(row, id string) (value string) {
+	in := jsontext.NewDecoder(strings.NewReader(row), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	_ = eachMember(in, func(name string) error { // of a row that is none the rest is as unknown as all of it
+		v, err := in.ReadValue()
+		if name == id {
+			value = string(v)
+		}
+		return err
+	})
+	return value
+}

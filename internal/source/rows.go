@@ -158,16 +158,21 @@ func (r *reader) askAhead() {
 }
 
 // fits reports whether a page joins on to what was read: the last row before must be its first one where
-// they overlap, and must not be in it where they do not.
+// they overlap, and must not be in it where they do not. A newer version of it that is sorted elsewhere tells nothing
+// of the rows in between: it has moved past them, and as many as they are may have gone before it.
 func (r *reader) fits(rows []string, overlaps bool) bool {
 	if r.repeats(rows) {
 		return false
 	}
-	want := -1
-	if overlaps {
-		want = 0
+	if !overlaps {
+		return r.seam(rows) == -1
 	}
-	return r.seam(rows) == want
+	return r.seam(rows) == 0 && r.sortedAlike(rows[0], r.before[len(r.before)-1])
+}
+
+func (r *reader) sortedAlike(a, b string) bool {
+	sort := r.query.SortID
+	return sort == "" || a == b || valueOf(a, sort) == valueOf(b, sort)
 }
 
 // repeats reports whether a page is the one before once more.
