@@ -80,7 +80,7 @@ func (e *Exporter) renew(ctx context.Context, h *held) error {
 		}
 		lease := h.remaining()
 		if len(lease.Entries) == 0 {
-			continue
+			continue // all is committed: what is still to be learned of the span may take its time
 		}
 		asked := time.Now()
 		attempt, cancel := context.WithTimeout(ctx, ttl/3)

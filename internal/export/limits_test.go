@@ -1,7 +1,10 @@
 package export_test
 
 import (
+	"context"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +116,67 @@ func TestLimitsAreLearned(t *testing.T) {
 			})
 		})
 	}
+}
+
+// overtaking is a warehouse in which a limit is not kept before another lane's claim has begun.
+type overtaking struct {
+	warehouse
+	kept            atomic.Bool
+	claim           sync.Once
+	keeping, inside chan struct{}
+}
+
+func (o *overtaking) KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error {
+	if o.kept.CompareAndSwap(false, true) {
+		close(o.keeping)
+		select {
+		case <-o.inside:
+		case <-ctx.Done():
+		}
+	}
+	return o.warehouse.KeepLimit(ctx, dataset, kind, l)
+}
+
+func (o *overtaking) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease, bool, error) {
+	fit := r.Fit
+	r.Fit = func(candidates, near []sink.Entry) int {
+		select {
+		case <-o.keeping:
+			o.claim.Do(func() { close(o.inside) })
+		default:
+		}
+		return fit(candidates, near)
+	}
+	return o.warehouse.Claim(ctx, r)
+}
+
+// A lane that keeps a limit waits in SQLite for the claim of another one, which looks at the limits.
+func TestAClaimDoesNotWaitForALimitThatIsKept(t *testing.T) {
+	t.Parallel()
+	w := limitedWorld(t, kinds()[0], limitsOfTheAPI()[0])
+	w.exporter.Dataset.MaxSpan, w.exporter.Dataset.MaxRows = 24*time.Hour, 400
+	w.exporter.Lanes = export.NewLanes(1)
+	o := &overtaking{warehouse: w.warehouse, keeping: make(chan struct{}), inside: make(chan struct{})}
+	w.exporter.Warehouse = o
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.exporter.Export(t.Context(), passOnce())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the pass waits for ever")
+	}
+	select {
+	case <-o.inside:
+	default:
+		t.Error("no claim began while a limit was kept")
+	}
+	w.mustEqualTruth(w.exporter.Dataset.Since, w.edge())
 }
 
 // A limit that is there to stay is tried again more and more rarely.

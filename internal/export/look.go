@@ -36,15 +36,39 @@ func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sur
 		sure.within = []window.Window{stretch}
 		return sure, nil
 	}
-	for _, at := range p.places(gone, again.times) {
-		present, err := p.lookAt(ctx, at)
+	return sure, p.lookClosely(ctx, gone, again.times, &sure)
+}
+
+// lookClosely looks at one place after the other in one page of it. there is when the rows are that the second reading
+// had. Where a place has more rows than that and a page, it is made smaller by what they are; where that cannot be, it is
+// read so often as a stretch is that tears.
+func (p *passage) lookClosely(ctx context.Context, gone, there []time.Time, sure *sureness) error {
+	var before place
+	for again := 0; len(gone) > 0; {
+		at, n := p.place(gone, there)
+		read, err := p.readSteadily(ctx, wanted{stretch: at.asked, prove: true, rejects: true})
 		if err != nil {
-			return sureness{}, err
+			return err
 		}
-		sure.present = append(sure.present, present...)
+		s, err := p.presentIn(read)
+		if err != nil {
+			return err
+		}
+		if at.among && len(s.present) == 0 {
+			return errNothing
+		}
+		sure.present = append(sure.present, s.present...)
+		if again++; at.asked != before.asked {
+			again, before = 1, at
+		}
+		if !s.onePage && again <= maxTears {
+			there = append(slices.DeleteFunc(there, at.asked.Contains), s.times...)
+			continue
+		}
 		sure.within = append(sure.within, at.gone)
+		gone = gone[n:]
 	}
-	return sure, nil
+	return nil
 }
 
 // behind is an end of a stretch that has a row's time in it. A day's rows are all at its midnight.
@@ -63,54 +87,28 @@ type place struct {
 	among bool          // there are such rows
 }
 
-// places are where rows seem to be gone, each so small that a page holds about twice what lies there. there is when the
-// rows are that the second reading had.
-func (p *passage) places(gone, there []time.Time) (all []place) {
+// place is where the first rows are that seem to be gone, and how many they are: so few that a page holds about twice what
+// lies there.
+func (p *passage) place(gone, there []time.Time) (at place, n int) {
 	slices.SortFunc(there, time.Time.Compare)
-	after := func(t time.Time) int {
+	behind := func(t time.Time) int {
 		return sort.Search(len(there), func(i int) bool { return there[i].After(t) })
 	}
-	room := max(1, p.Dataset.Query.PageSize/2)
-	for len(gone) > 0 {
-		n := 1
-		for n < len(gone) && n+1+after(gone[n])-after(gone[0]) <= room {
-			n++
-		}
-		at := place{gone: window.Window{Start: gone[0], End: p.behind(gone[n-1])}}
-		from, to := gone[0], at.gone.End
-		before := sort.Search(len(there), func(i int) bool { return !there[i].Before(from) }) - 1
-		if before >= 0 {
-			from = there[before]
-		}
-		if next := after(gone[n-1]); next < len(there) {
-			to = p.behind(there[next])
-		}
-		at.among = from.Before(gone[0]) || to.After(at.gone.End)
-		at.asked = window.Window{Start: from.Truncate(time.Second).Add(-lead), End: to.Add(lead)}
-		all, gone = append(all, at), gone[n:]
+	room := max(1, min(p.Dataset.Query.PageSize, p.server.page())/2)
+	for n = 1; n < len(gone) && n+1+behind(gone[n])-behind(gone[0]) <= room; {
+		n++
 	}
-	return all
-}
-
-// lookAt returns what is at a place: what one page has of it, or where a page does not hold it several readings of it.
-func (p *passage) lookAt(ctx context.Context, at place) (present []sink.Row, err error) {
-	for range maxTears + 1 {
-		read, err := p.readSteadily(ctx, wanted{stretch: at.asked, prove: true, rejects: true})
-		if err != nil {
-			return nil, err
-		}
-		seen, err := p.presentIn(read)
-		switch {
-		case err != nil:
-			return nil, err
-		case at.among && len(seen.present) == 0:
-			return nil, errNothing
-		}
-		if present = append(present, seen.present...); seen.onePage {
-			break
-		}
+	at.gone = window.Window{Start: gone[0], End: p.behind(gone[n-1])}
+	from, to := gone[0], at.gone.End
+	if before := sort.Search(len(there), func(i int) bool { return !there[i].Before(from) }); before > 0 {
+		from = there[before-1]
 	}
-	return present, nil
+	if next := behind(gone[n-1]); next < len(there) {
+		to = p.behind(there[next])
+	}
+	at.among = from.Before(gone[0]) || to.After(at.gone.End)
+	at.asked = window.Window{Start: from.Truncate(time.Second).Add(-lead), End: to.Add(lead)}
+	return at, n
 }
 
 // errNothing says that the second reading had no row at all.
@@ -120,7 +118,9 @@ var errNothing = errors.New("the API sent no rows at all, not even of the time a
 type seen struct {
 	present []sink.Row
 	times   []time.Time // of the rows, as far as they are known; in no order
-	onePage bool        // all of it came in one page
+	// onePage says that all of it came in one page, which was not full: nothing but what lay behind a full one would be
+	// known by the one row of the next.
+	onePage bool
 }
 
 // readAgain reads a stretch in which rows seem to be gone once more, with the time around it, and returns all that is
@@ -179,7 +179,8 @@ func (p *passage) presentIn(read part) (seen, error) {
 	if e.against != "" {
 		return seen{}, errors.New(e.against)
 	}
-	s := seen{present: slices.Concat(read.rows, e.present), onePage: read.reading.Rows > 0 && read.reading.Rows <= read.reading.LargestPage}
+	rows := read.reading.Rows
+	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.Dataset.Query.PageSize}
 	table := p.Dataset.Mapper.Table()
 	for _, row := range read.rows {
 		if at, ok := p.timeOf(table, row.Row); ok {

@@ -100,7 +100,7 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 		err = t.order.err()
 	}
 	drawn := !reading.End.IsZero() && reading.End.Before(w.stretch.End)
-	e.server.learn(reading, drawn, moved(err), t.strays)
+	e.server.learn(reading, drawn, err, t.strays)
 	var disorder *disorderError
 	if err != nil && !errors.As(err, &disorder) {
 		return part{}, err
@@ -303,9 +303,13 @@ func (t *taking) Back() (end time.Time, behind int, ok bool) {
 		if end = last.Truncate(unit); end.After(first) && end.After(t.wanted.stretch.Start) {
 			before := sort.Search(len(t.times), func(i int) bool { return !t.times[i].Before(end) })
 			behind = len(t.times) - before
+			for _, row := range t.rows[len(t.rows)-behind:] {
+				t.replaced -= row.Replaced
+			}
 			t.rows = t.rows[:len(t.rows)-behind]
-			t.before.rows, t.before.rejects = len(t.rows)-1, len(t.rejects) // the last row is another one now
-			t.order.backTo(t.rows[len(t.rows)-1].Row, behind)
+			last := t.rows[len(t.rows)-1].Row
+			t.before = taken{len(t.rows) - 1, len(t.rejects), t.replaced - last.Replaced} // the last row is another one now
+			t.order.backTo(last, behind)
 			return end, behind, true
 		}
 	}

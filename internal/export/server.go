@@ -46,8 +46,9 @@ func (s *server) ask(q *source.Query) {
 }
 
 // learn keeps how large a page the server sends, and whether its short pages are the last ones. A server that was
-// seen to send more behind one is not trusted again as long as the process lives.
-func (s *server) learn(reading source.Reading, nearer, torn, strays bool) {
+// seen to send more behind one is not trusted again as long as the process lives. nearer says that an end was drawn, and
+// err how the reading ended: of the server's order only one that fitted, or tore, tells anything.
+func (s *server) learn(reading source.Reading, nearer bool, err error, strays bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.strays = s.strays || strays
@@ -59,9 +60,9 @@ func (s *server) learn(reading source.Reading, nearer, torn, strays bool) {
 		s.proofs++
 	}
 	switch {
-	case nearer && torn:
+	case nearer && moved(err):
 		s.nearerTears++
-	case nearer && s.nearerTears < maxNearerTears:
+	case nearer && err == nil && s.nearerTears < maxNearerTears:
 		s.nearerTears = 0
 	}
 }
