@@ -465,6 +465,52 @@ func TestMarksFollowAMovingSource(t *testing.T) {
 	}
 }
 
+// All rows of a day are at its midnight. What a part of the day has tells nothing of the others; a whole day does.
+func TestADayTellsOnlyAsAWhole(t *testing.T) {
+	for _, size := range []time.Duration{30 * time.Minute, 24 * time.Hour} {
+		t.Run(size.String(), func(t *testing.T) {
+			onEach(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				report := calls(0)
+				const dayID = "5f7c2d9ab4e61f0052c30e04"
+				midnight := time.Date(2024, 5, 4, 0, 0, 0, 0, report.Location)
+				grid, err := window.NewGrid(size, report.Location)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := newWorld(t, k, report, midnight, func(d *export.Dataset) { d.Grid, d.DeletedMaxShare = grid, 1 })
+				mapping := schema.Mapping{Table: "calls", Key: []string{"call_id"}, TimeField: "day", MarksDeleted: true, Location: report.Location}
+				mapping.Fields = []schema.Field{
+					{ID: report.Key, Name: "call_id", Type: schema.Text}, {ID: dayID, Name: "day", Type: schema.Date},
+				}
+				w.exporter.Dataset.Mapper = w.compile(mapping)
+				var ids []string
+				for _, at := range []time.Duration{5 * time.Minute, 10 * time.Minute, 10 * time.Hour, 11 * time.Hour, 26 * time.Hour} {
+					day := midnight.Add(at).Format(time.DateOnly)
+					id, err := w.sim.Insert(report.ID, midnight.Add(at), map[string]any{dayID: day})
+					if err != nil {
+						t.Fatal(err)
+					}
+					ids = append(ids, id)
+				}
+				w.clock.Advance(100 * time.Hour)
+				w.pass(upToStart(midnight))
+				w.remove(ids[1])
+				w.clock.Advance(time.Second)
+				first := export.Range{From: midnight, To: midnight.Add(size)}
+				if s, err := w.exporter.Backfill(t.Context(), first); err != nil || s.Err() != nil {
+					t.Fatal(err, s.Err())
+				}
+				if size < 24*time.Hour {
+					w.mustHaveMarked()
+				} else {
+					w.mustHaveMarked(ids[1])
+				}
+			})
+		})
+	}
+}
+
 // A time field that the API's windows are not about tells nothing of what is gone.
 func TestATimeFieldOfAnotherKindMarksNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
