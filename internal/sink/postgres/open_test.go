@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,9 @@ func TestWhatTheOperatorMustMend(t *testing.T) {
 		_, err = w.Status(t.Context(), time.Now())
 		return err
 	}
-	if hint := unavailable(t, use(Options{DSN: dsn, Password: "wrong"})); !strings.Contains(hint, "password") {
+	if takesAnyPassword(t, dsn) {
+		t.Log("this server takes any password: a wrong one is not tried")
+	} else if hint := unavailable(t, use(Options{DSN: dsn, Password: "wrong"})); !strings.Contains(hint, "password") {
 		t.Errorf("wrong password: %s", hint)
 	}
 	missing := strings.Replace(dsn, "/"+config.Database, "/nowhere", 1)
@@ -83,9 +86,37 @@ func TestWhatTheOperatorMustMend(t *testing.T) {
 	}
 }
 
+// takesAnyPassword reports whether the server trusts who connects to it.
+func takesAnyPassword(t *testing.T, dsn string) bool {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Password = "wrong"
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		return false
+	}
+	conn.Close(t.Context())
+	return true
+}
+
+// with is a DSN with one more setting, whether it has others or none.
+func with(dsn, name, value string) string {
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme == "" {
+		return dsn + " " + name + "=" + value
+	}
+	settings := u.Query()
+	settings.Set(name, value)
+	u.RawQuery = settings.Encode()
+	return u.String()
+}
+
 func TestAServerThatIsReadOnly(t *testing.T) {
 	w := newWorld(t)
-	standby := open(t, w.dsn+"&default_transaction_read_only=on")
+	standby := open(t, with(w.dsn, "default_transaction_read_only", "on"))
 	_, err := standby.BeginRun(t.Context(), sink.Run{Dataset: "calls", Kind: sink.RunOnce, StartedAt: at(0)})
 	if hint := unavailable(t, err); !strings.Contains(hint, "primary") {
 		t.Error(hint)
@@ -153,7 +184,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	role := `"` + config.Database + `"`
 	w.exec(`CREATE ROLE ` + role + ` LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA exporter, samespace TO ` + role)
 	t.Cleanup(func() { w.exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role) })
-	reader := strings.Replace(w.dsn, config.User+":"+config.Password, config.Database+":reader", 1)
+	reader := with(with(w.dsn, "user", config.Database), "password", "reader")
 	if line, err = open(t, reader).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "grant it CREATE") {
 		t.Errorf("%s, %v", line, err)
 	}
@@ -168,7 +199,7 @@ func TestOtherModesOfQueries(t *testing.T) {
 	w := newWorld(t)
 	for _, mode := range []string{"exec", "simple_protocol", "describe_exec", "cache_statement"} {
 		other := w
-		other.Warehouse = open(t, w.dsn+"&default_query_exec_mode="+mode)
+		other.Warehouse = open(t, with(w.dsn, "default_query_exec_mode", mode))
 		other.store(row(mode, 1, 1))
 		other.equal(mode, other.store(row(mode, 1, 1), row(mode+"2", 1, 1)), sink.Counts{Inserted: 1, Unchanged: 1})
 		other.noError(other.Migrate(t.Context()))
