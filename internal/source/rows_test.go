@@ -329,3 +329,23 @@ func TestRowsPassesErrorsOn(t *testing.T) {
 		t.Error("a page size of 1 was taken")
 	}
 }
+
+// The row at a seam may be a newer version of itself, and in its place all the same, though it has moved past others:
+// where as many rows went before it.
+func TestRowsAtASeamThatMoved(t *testing.T) {
+	timed := func(id, at string) string { return fmt.Sprintf(`{"id":%q,"at":%q}`, id, at) }
+	before := []string{timed("a", "1"), timed("b", "2"), timed("seam", "3"), timed("c", "4"), timed("d", "6"), timed("e", "7")}
+	after := []string{timed("b", "2"), timed("c", "4"), timed("seam", "5"), timed("d", "6"), timed("e", "7")}
+	q := Query{PageSize: 3, Key: []string{"id"}, SortID: "at"}
+	api := &table{rows: before, move: at(2, func(t *table) { t.rows = after })}
+	var torn *TornError
+	if read, err := readAll(t.Context(), q, api.ask); !errors.As(err, &torn) {
+		t.Errorf("%v, %v: c is in neither page", read.Rows, err)
+	}
+	restated := slices.Clone(before)
+	restated[2] = `{"id":"seam","at":"3","more":true}`
+	api = &table{rows: before, move: at(2, func(t *table) { t.rows = restated })}
+	if read, err := readAll(t.Context(), q, api.ask); err != nil || !slices.Equal(read.Rows, restated) {
+		t.Errorf("a row that was only restated: %v, %v", read.Rows, err)
+	}
+}
