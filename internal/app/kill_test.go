@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // child makes one pass, as the command does, and kills itself at the step that EXPORTER_TEST_KILL_AT numbers
-// (0: at none).
+// (0: at none). With EXPORTER_TEST_RETRY it retries the rejects instead.
 func child(path string) int {
 	killAt, err := strconv.Atoi(os.Getenv("EXPORTER_TEST_KILL_AT"))
 	if err != nil {
@@ -43,7 +43,11 @@ func child(path string) int {
 	}
 	var mu sync.Mutex
 	steps := 0
-	err = once(context.Background(), path, func(export.Event) {
+	do := once
+	if os.Getenv("EXPORTER_TEST_RETRY") != "" {
+		do = retry
+	}
+	err = do(context.Background(), path, func(export.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		if steps++; steps == killAt {
@@ -71,6 +75,21 @@ func once(ctx context.Context, path string, observe func(export.Event)) error {
 	return err
 }
 
+// retry is exporter rejects retry.
+func retry(ctx context.Context, path string, observe func(export.Event)) error {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	program, err := app.New(ctx, cfg, app.Options{Version: "test", Observe: observe})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	_, err = program.RetryRejects(ctx, nil)
+	return err
+}
+
 // clinic is a simulated API and a config that exports its calls into a warehouse.
 type clinic struct {
 	*testing.T
@@ -82,6 +101,8 @@ type clinic struct {
 	table  string
 	// endpoint is where the API is.
 	endpoint string
+	// retries makes the child retry rejects.
+	retries bool
 }
 
 // newClinic stands by for a warehouse. The calls are those of two days long past, in windows of six hours.
@@ -134,6 +155,9 @@ func (c *clinic) start(killAt int) *exec.Cmd {
 	}
 	cmd := exec.Command(executable)
 	cmd.Env = append(os.Environ(), "EXPORTER_TEST_CHILD="+c.config, "EXPORTER_TEST_KILL_AT="+strconv.Itoa(killAt))
+	if c.retries {
+		cmd.Env = append(cmd.Env, "EXPORTER_TEST_RETRY=yes")
+	}
 	cmd.Stderr = c.Output()
 	if err := cmd.Start(); err != nil {
 		c.Fatal(err)
