@@ -153,6 +153,9 @@ func (o *overtaking) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease
 // A lane that keeps a limit waits in SQLite for the claim of another one, which looks at the limits.
 func TestAClaimDoesNotWaitForALimitThatIsKept(t *testing.T) {
 	t.Parallel()
+	if scale > 1 {
+		t.Skip("what is waited for is the same without the race detector, in a twentieth of the time")
+	}
 	w := limitedWorld(t, kinds()[0], limitsOfTheAPI()[0])
 	w.exporter.Dataset.MaxSpan, w.exporter.Dataset.MaxRows = 24*time.Hour, 400
 	w.exporter.Lanes = export.NewLanes(1)
@@ -168,7 +171,7 @@ func TestAClaimDoesNotWaitForALimitThatIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the pass waits for ever")
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type restless struct {
 	orders int  // one of so many pages is in order of the ids; 0: none
 	caps   int  // one of so many pages has fewer rows than were asked for, but not two in a row; 0: none
 
+	mu     sync.Mutex
 	capped bool // the page before was
 	client *source.Client
 }
@@ -147,6 +149,8 @@ func (a *restless) page(within window.Window, skip, limit int) []string {
 	if a.orders > 0 && a.draw(a.orders, 3, a.reading, skip, length) == 0 {
 		slices.SortFunc(rows, func(a, b restlessRow) int { return cmp.Compare(a.id, b.id) })
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.capped = a.caps > 0 && !a.capped && a.draw(a.caps, 4, a.reading, skip, length) == 0; a.capped {
 		limit = min(limit, a.draw(4, 5, a.reading, skip, length))
 	}
