@@ -165,7 +165,9 @@ func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 		err = p.export(ctx)
 	}
 	waiting := false
-	for deadline := time.Now().Add(2 * e.LeaseTTL); err == nil && !p.stopped() && time.Now().Before(deadline); {
+	deadline := time.Now().Add(2 * e.LeaseTTL)
+	for last := false; err == nil && !last && !p.stopped(); {
+		last = !time.Now().Before(deadline) // a lease that a killed process left has run out, so this look finds what it held
 		var after bool
 		if after, err = p.othersAtWork(ctx); err != nil || !before && !after {
 			break
