@@ -75,7 +75,7 @@ func TestNotify(t *testing.T) {
 	t.Parallel()
 	s, c := newSite(t), newChat(t)
 	s.dsn = server.Database(t)
-	s.tellsTo(c, "3s")
+	s.tellsTo(c, "8s")
 	s.sim.Script(simulator.Always(), simulator.Status(http.StatusBadGateway, "<html>bad gateway</html>"))
 	one, two := s.start(nil, "run", "-v"), s.start(nil, "run", "-v")
 	c.hears("calls fails: ")
