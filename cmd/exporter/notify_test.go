@@ -129,3 +129,22 @@ func TestNotifyOfAWarehouseThatIsDown(t *testing.T) {
 	p.stop()
 	c.hearsNoMore()
 }
+
+// Rows that come when their window is read no more are told of once, until a longer reread is configured.
+func TestNotifyOfRowsThatComeTooLate(t *testing.T) {
+	t.Parallel()
+	s, c := newSite(t), newChat(t)
+	s.reports = s.timed("window: {reread: [15m]}")
+	s.tellsTo(c, "3h")
+	p := s.start(nil, "run")
+	page := p.page()
+	c.hears("timed misses rows: rows arrive up to ")
+	mustServe(t, page+"api/status", "to window.reread, and read the past again by a backfill")
+	mustServe(t, page+"metrics", `exporter_late_rows{dataset="calls"} 0`)
+	s.reports = s.timed("window: {reread: [15m, 2d]}")
+	s.configure()
+	p.reload()
+	c.hears("timed misses no rows any more")
+	p.stop()
+	c.hearsNoMore()
+}

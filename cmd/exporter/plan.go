@@ -72,6 +72,9 @@ func (c *command) printDatasetPlan(d app.DatasetPlan) {
 	if d.Refused != "" {
 		lines = append(lines, "refused: "+d.Refused)
 	}
+	for _, l := range d.Limits {
+		lines = append(lines, "limit: "+limitText(l))
+	}
 	if len(d.Sample.New) > 0 {
 		lines = append(lines, "new in the API, not in the mapping: "+strings.Join(d.Sample.New, ", "))
 	}
@@ -88,4 +91,21 @@ func (c *command) printDatasetPlan(d app.DatasetPlan) {
 		}
 		c.printf("  %s\n", strings.ReplaceAll(l, "\n", "\n  "))
 	}
+}
+
+// limitText is a limit that shapes a plan, for people.
+func limitText(l app.Heeded) string {
+	var what string
+	switch l.Limit {
+	case "page":
+		what = fmt.Sprintf("pages of %s rows at most", count(l.Most))
+	case "skip":
+		what = fmt.Sprintf("no page behind more than %s rows", count(l.Most))
+	default:
+		what = fmt.Sprintf("ranges of %s at most", app.Span(time.Duration(l.Most)*time.Second))
+	}
+	if l.At != nil {
+		return fmt.Sprintf("%s, as exporter check --contract measured on %s", what, l.At.Format(time.DateTime))
+	}
+	return fmt.Sprintf("%s, as the API was seen to refuse more; it is tried again after %s", what, l.Until.Format(time.DateTime))
 }

@@ -105,6 +105,57 @@ func TestReloadOfABadConfig(t *testing.T) {
 	s.mustBeWhole()
 }
 
+// A reload that would narrow a column is refused as a start would be.
+func TestReloadThatNarrows(t *testing.T) {
+	t.Parallel()
+	for _, w := range warehouses() {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.dsn = w.dsn(t)
+			s.configure()
+			p := s.start(nil, "run")
+			page := p.page()
+			p.await("pass done")
+
+			s.replace("duration_s, type: integer", "duration_s, type: boolean")
+			p.signal(syscall.SIGHUP)
+			if line := p.await("new config refused, the old one goes on"); !strings.Contains(line, "calls: ") || !strings.Contains(line, "RENAME COLUMN") {
+				t.Errorf("not what to do about it: %s", line)
+			}
+			mustServe(t, page+"metrics", "exporter_config_last_reload_successful 0\n")
+			mustServe(t, page+"metrics", `exporter_dataset_state{dataset="calls",state="ok"} 1`)
+
+			s.replace("duration_s, type: boolean", "duration_s, type: numeric") // wider
+			p.reload()
+			mustServe(t, page+"metrics", "exporter_config_last_reload_successful 1\n")
+			p.stop()
+		})
+	}
+}
+
+// What is not exported any more is not in the metrics, though the ledger knows it.
+func TestReloadWithoutADataset(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reports = s.second()
+	s.configure()
+	p := s.start(nil, "run")
+	page := p.page()
+	p.await(`"pass done","dataset":"second"`)
+	mustServe(t, page+"metrics", `exporter_lag_seconds{dataset="second"}`)
+	mustServe(t, page+"metrics", `exporter_rows_total{dataset="second",result="inserted"}`)
+	s.reports = ""
+	s.configure()
+	p.reload()
+	mustServe(t, page+"metrics", `exporter_lag_seconds{dataset="calls"}`)
+	if _, metrics := get(t, page+"metrics"); strings.Contains(metrics, `dataset="second"`) {
+		t.Errorf("of a dataset that is gone there is still %s", metrics)
+	}
+	mustServe(t, page+"api/status", `"name": "second"`)
+	p.stop()
+}
+
 // A key that is refused is mended without waiting for the next tick.
 func TestReloadOfTheKey(t *testing.T) {
 	t.Parallel()

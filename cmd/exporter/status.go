@@ -80,5 +80,26 @@ func (c *command) printStatus(report app.Report) {
 		for _, drift := range d.Drifts() {
 			c.printf("%s: %s\n", d.Name, drift)
 		}
+		c.printArrival(d)
+		if d.ContractMeasuredAt != nil {
+			c.printf("%s: the API was measured on %s (check --contract)\n", d.Name, d.ContractMeasuredAt.Format(time.DateTime))
+		}
+		if r := d.Retention; r != nil {
+			c.printf("%s: rows from before %s are deleted: %s of them on %s\n",
+				d.Name, r.Before.Format(time.DateTime), count(r.Rows), r.At.Format(time.DateTime))
+		}
+	}
+}
+
+// printArrival prints when the rows of a dataset arrive, as far as it is known.
+func (c *command) printArrival(d app.DatasetStatus) {
+	if d.Arrival == nil {
+		return
+	}
+	span := func(seconds float64) string { return app.Span(time.Duration(seconds * float64(time.Second))) }
+	c.printf("%s: rows arrive %s after their time (half of them, at most), %s (99 %%), %s (the latest)\n",
+		d.Name, span(d.Arrival.P50Seconds), span(d.Arrival.P99Seconds), span(d.Arrival.LargestSeconds))
+	if d.Arrival.Warning != "" {
+		c.printf("%s: %s\n", d.Name, d.Arrival.Warning)
 	}
 }

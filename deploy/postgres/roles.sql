@@ -37,7 +37,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['datasets', 'windows', 'runs', 'fields', 'through', 'limits', 'budgets', 'reconciliations'] LOOP
+    FOREACH name IN ARRAY ARRAY['datasets', 'windows', 'runs', 'fields', 'through', 'limits', 'budgets', 'reconciliations', 'arrivals', 'retentions', 'contracts'] LOOP
         IF to_regclass('exporter.' || name) IS NULL THEN
             RAISE NOTICE 'exporter.% is not there yet: run this again after "exporter migrate"', name;
         ELSE

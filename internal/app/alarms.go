@@ -13,6 +13,7 @@ import (
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/status"
 )
 
 // notifier tells people something. Post blocks until it is told, or cannot be; the error is free of secrets.
@@ -206,7 +207,7 @@ func (w *alarms) states(ctx context.Context) []state {
 	for _, j := range w.jobs {
 		failure, passed := failures[j.exporter.Dataset.Name]
 		d := of(all, j.exporter.Dataset.Name)
-		states = append(states, w.failing(d), w.stale(j, d, now))
+		states = append(states, w.failing(d), w.stale(j, d, now), w.late(j, d))
 		if passed {
 			states = append(states, w.stopped(d.Name, failure))
 		}
@@ -268,6 +269,15 @@ func (w *alarms) stale(j job, d sink.DatasetStatus, now time.Time) state {
 	return state{
 		alarmKey{d.Name, sink.AlarmStale}, w.warehouse, now.Sub(due) > w.config.Notify.StaleAfter,
 		fmt.Sprintf("%s is stale: %s", d.Name, through), d.Name + " has caught up",
+	}
+}
+
+// late is trouble with rows that arrive when their window is read no more.
+func (w *alarms) late(j job, d sink.DatasetStatus) state {
+	last := j.exporter.Dataset.LastReread()
+	return state{
+		alarmKey{d.Name, sink.AlarmLate}, w.warehouse, last > 0 && d.Lags.Later(last) > 0,
+		d.Name + " misses rows: " + status.LateText(d.Lags, last), d.Name + " misses no rows any more that arrive late",
 	}
 }
 

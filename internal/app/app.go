@@ -220,7 +220,7 @@ func (a *App) Migrate(ctx context.Context) error { return a.warehouse.Migrate(ct
 
 // Status is how every dataset is doing; of a warehouse that was never exported to, it has none.
 func (a *App) Status(ctx context.Context) (status.Report, error) {
-	report, err := status.Read(ctx, a.warehouse, a.Clock.Now(), a.Version, a.next, nil)
+	report, err := status.Read(ctx, a.shown())
 	if errors.Is(err, sink.ErrNotMigrated) {
 		return status.Report{Version: a.Version, At: a.Clock.Now().UTC(), Datasets: []status.Dataset{}}, nil
 	}

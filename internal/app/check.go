@@ -21,6 +21,8 @@ type Finding struct {
 	OK      bool   `json:"ok"`
 	Text    string `json:"text"` // what is right, or what is wrong and what to do about it
 	Err     error  `json:"-"`    // when it is not OK
+	// Contract is what was measured; nil: the finding is about something else.
+	Contract *Measured `json:"contract,omitempty"`
 }
 
 // sampleRows is how many rows Check tries a mapping on.

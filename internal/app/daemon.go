@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"samespace-exporter/internal/config"
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/systemd"
 )
 
@@ -35,8 +37,8 @@ var errReplaced = errors.New("another config takes its place")
 // Run runs until ctx ends. Then nothing new is started, and what is under way has DrainTimeout to end. It may start
 // before the warehouse does.
 //
-// A reload makes an App of the new config. When that cannot be, when its http.listen cannot be had, or when it names
-// another warehouse that does not answer, the old one goes on as if nothing had happened. Else the old one's passes
+// A reload makes an App of the new config. When that cannot be, when its http.listen cannot be had, when it names
+// another warehouse that does not answer, or when it would narrow a column, the old one goes on as if nothing had happened. Else the old one's passes
 // have DrainTimeout to end, and then the new one begins with a pass of every dataset: ticks of the meantime are made
 // up for, and no dataset has two passes at once. http is served all the while.
 func (d *Daemon) Run(ctx context.Context) error {
@@ -61,6 +63,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		answered := d.front.show(next.handler())
 		answered()
+		app.forget(next.Datasets())
 		app.Close()
 		app = next
 	}
@@ -73,6 +76,15 @@ func (d *Daemon) take(app *App) {
 	app.metrics.ConfigTaken(app.Clock.Now())
 	app.Logger.Info("config in use", "datasets", app.Datasets())
 	d.manager.Ready(app.course.String())
+}
+
+// forget drops the counters of the datasets that another config does not export any more.
+func (a *App) forget(kept []string) {
+	for _, name := range a.Datasets() {
+		if !slices.Contains(kept, name) {
+			a.metrics.Forget(name)
+		}
+	}
 }
 
 // runUntilReplaced runs an App until ctx ends or it fails, or until another App is to take its place, which it
@@ -126,15 +138,33 @@ func (d *Daemon) reload(ctx context.Context, old *App) (*App, error) {
 // probeTimeout bounds how long a warehouse that a new config names may take to answer.
 const probeTimeout = 10 * time.Second
 
-// canReplace says why an App cannot go on from where the old one is: its warehouse is another one, and of no use. The
-// old one's own warehouse may be down.
+// canReplace says why an App cannot go on from where the old one is: its warehouse is another one, and of no use, or it
+// would narrow a column. The old one's own warehouse may be down.
 func (a *App) canReplace(ctx context.Context, old *App) error {
-	if sameWarehouse(a.config.Warehouse, old.config.Warehouse) {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return a.Migrate(ctx)
+	if !sameWarehouse(a.config.Warehouse, old.config.Warehouse) {
+		if err := a.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	return a.narrowings(ctx)
+}
+
+// narrowings are the changes of tables that no pass would make, of all datasets. What cannot be looked at now is left to
+// the passes.
+func (a *App) narrowings(ctx context.Context) error {
+	var refused []error
+	for _, e := range a.exporters {
+		for _, table := range e.Dataset.Tables() {
+			_, err := a.warehouse.Preview(ctx, table)
+			var narrowing *schema.NarrowingError
+			if errors.As(err, &narrowing) {
+				refused = append(refused, fmt.Errorf("%s: %w", e.Dataset.Name, err))
+			}
+		}
+	}
+	return errors.Join(refused...)
 }
 
 func sameWarehouse(a, b config.Warehouse) bool {
@@ -147,11 +177,14 @@ func sameWarehouse(a, b config.Warehouse) bool {
 func (d *Daemon) refuse(app *App, err error) {
 	mistakes := []error{err}
 	var malformed config.Errors
-	if errors.As(err, &malformed) {
+	switch joined, ok := err.(interface{ Unwrap() []error }); { //nolint:errorlint // the error itself, not what it wraps
+	case errors.As(err, &malformed):
 		mistakes = mistakes[:0]
 		for _, one := range malformed {
 			mistakes = append(mistakes, one)
 		}
+	case ok:
+		mistakes = joined.Unwrap()
 	}
 	app.metrics.ConfigRefused()
 	for _, one := range mistakes {

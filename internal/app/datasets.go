@@ -62,7 +62,7 @@ func (a *App) add(r replica, kind sink.Kind, d config.Dataset, hash string, of s
 	a.keep(r, d.Schedule, d.Timezone, export.Dataset{
 		Name: d.Name, Kind: kind, ConfigHash: configHash(d, hash), Mapper: mapper, Query: query(d, of, a.config.Source),
 		Write: write(d), Snapshot: d.TimeRange != "",
-		Grid: d.Grid(), Since: d.Since, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
+		Grid: d.Grid(), Since: d.Since, Retention: d.Retention, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
 		MaxRows: d.Window.MaxRows, MaxSpan: d.Window.MaxSpan, FailOnBadRow: d.OnBadRow == config.BadRowFail,
 		DeletedMaxShare: d.DeletedMaxShare,
 	})

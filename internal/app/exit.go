@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net"
+	"time"
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
@@ -26,6 +27,7 @@ func ExitCode(err error) int {
 		malformed   config.Errors
 		unknown     *UnknownDatasetError
 		backwards   *export.RangeError
+		tooOld      *export.RetentionError
 		dashboard   *source.UnknownDashboardError
 		mapping     *schema.MappingError
 		narrowing   *schema.NarrowingError
@@ -38,7 +40,7 @@ func ExitCode(err error) int {
 	case err == nil:
 		return ExitDone
 	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing), errors.As(err, &key),
-		errors.As(err, &backwards), errors.As(err, &dashboard):
+		errors.As(err, &backwards), errors.As(err, &tooOld), errors.As(err, &dashboard):
 		return ExitUsage
 	case errors.As(err, &address) && address.Op == "listen":
 		return ExitUsage // http.listen
@@ -61,9 +63,14 @@ func unreachable(e *source.Error) bool {
 
 // What a command handles of the packages below.
 type (
-	Summary    = export.Summary
-	Remaining  = sink.Remaining
-	Report     = status.Report
-	Reconciled = status.Reconciled
-	Work       = export.Work
+	Summary       = export.Summary
+	Remaining     = sink.Remaining
+	Report        = status.Report
+	Reconciled    = status.Reconciled
+	Work          = export.Work
+	DatasetStatus = status.Dataset
+	Heeded        = export.Heeded
 )
+
+// Span is a length of time as the config has it, in its two largest units.
+func Span(d time.Duration) string { return status.Span(d) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -143,8 +144,26 @@ func (f *front) close() {
 
 // handler is what an App serves.
 func (a *App) handler() http.Handler {
-	return status.New(status.Options{
-		Warehouse: a.warehouse, Registry: a.Counters.registry, Clock: a.Clock.Now, Version: a.Version, Next: a.scheduler.Next,
-		Here: a.health.of,
-	})
+	o := a.shown()
+	o.Registry, o.Next, o.Here = a.Counters.registry, a.scheduler.Next, a.health.of
+	return status.New(o)
+}
+
+// shown is what a status of the App's datasets says, in any process.
+func (a *App) shown() status.Options {
+	return status.Options{
+		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, LastReread: a.lastReread,
+		Configured: func(dataset string) bool { return slices.Contains(a.Datasets(), dataset) },
+	}
+}
+
+// lastReread is how long after its end a dataset's window is read for the last time; zero for one that has none, or is
+// not in the config.
+func (a *App) lastReread(dataset string) time.Duration {
+	for _, e := range a.exporters {
+		if e.Dataset.Name == dataset {
+			return e.Dataset.LastReread()
+		}
+	}
+	return 0
 }

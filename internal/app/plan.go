@@ -21,6 +21,7 @@ import (
 type previews interface {
 	Preview(ctx context.Context, table schema.Table) (sink.Prepared, error)
 	Windows(ctx context.Context, dataset string, within window.Window) ([]sink.Entry, error)
+	KeepContract(ctx context.Context, dataset string, now func(before sink.Contract) (sink.Contract, error)) error
 }
 
 // Plan is what a pass over all datasets would do now.
@@ -40,6 +41,8 @@ type DatasetPlan struct {
 	Statements []string `json:"statements"`        // DDL that would run
 	Refused    string   `json:"refused,omitempty"` // why none of it would run, and so no pass
 	Sample     Sample   `json:"sample"`
+	// Limits are what is known of the API that shapes spans and pages.
+	Limits []export.Heeded `json:"limits"`
 	// Lost says what of the past will not be in the table, though windows are read.
 	Lost []string `json:"lost,omitempty"`
 }
@@ -58,15 +61,15 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 	plan := Plan{
 		At: a.Clock.Now().UTC(), RequestsPerSecond: a.config.Source.RequestsPerSecond, Datasets: []DatasetPlan{},
 	}
-	rejects, err := a.rejects(ctx)
+	known, err := a.known(ctx)
 	if err != nil {
 		return plan, err
 	}
 	var wrong []error
 	var unanswered error // host and key are the same for all
 	for _, e := range a.exporters {
-		d := e.Dataset
-		p := DatasetPlan{Dataset: d.Name}
+		d, heeded := e.Dataset.Heeding(known[e.Dataset.Name].Condition, plan.At)
+		p := DatasetPlan{Dataset: d.Name, Limits: heeded}
 		recent, err := recentRows{}, unanswered
 		if err == nil && d.Kind != sink.KindDashboard { // which has no rows of its own
 			recent, err = a.recentRows(ctx, d)
@@ -78,7 +81,7 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 		if err := errors.Join(err, a.planDataset(ctx, d, &p, recent)); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", d.Name, err))
 		}
-		if n := rejects[d.Name]; n > 0 {
+		if n := known[d.Name].Rejects; n > 0 {
 			p.Lost = append(p.Lost, fmt.Sprintf("%d rows do not fit the mapping and are in the quarantine", n))
 		}
 		plan.Datasets = append(plan.Datasets, p)
@@ -173,17 +176,17 @@ func (a *App) countRows(ctx context.Context, recent recentRows) int {
 	return there
 }
 
-// rejects are the rows in the quarantine, by dataset.
-func (a *App) rejects(ctx context.Context) (map[string]int64, error) {
+// known is what the warehouse knows of the datasets; nothing before the first run.
+func (a *App) known(ctx context.Context) (map[string]sink.DatasetStatus, error) {
 	all, err := a.warehouse.Status(ctx, a.Clock.Now())
 	if err != nil && !errors.Is(err, sink.ErrNotMigrated) {
 		return nil, err
 	}
-	rejects := map[string]int64{}
+	known := map[string]sink.DatasetStatus{}
 	for _, d := range all {
-		rejects[d.Name] = d.Rejects
+		known[d.Name] = d
 	}
-	return rejects, nil
+	return known, nil
 }
 
 // sample compares rows with the mapping: ids that it does not name, and fields that no row has.

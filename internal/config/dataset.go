@@ -21,6 +21,8 @@ type Dataset struct {
 	Since    time.Time      // start of the first window; zero exactly when TimeRange is set
 	// TimeRange is the API's rolling range that is read whole at each run. Default "": windows from Since.
 	TimeRange string
+	// Retention is how long rows are kept; longer than windows are read again. Default zero: for good.
+	Retention time.Duration
 	PageSize  int // rows asked for in one page; at least 2. Default 1000
 	Window    Window
 	// Write is how rows get into the table. Default upsert for a report; for an insight replace with windows,

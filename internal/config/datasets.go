@@ -124,6 +124,7 @@ func (d *draft) keys() []key {
 		{name: "timezone", binding: timezone(&d.Timezone)},
 		{name: "since", binding: d.sinceBinding()},
 		{name: "time_range", binding: d.timeRangeBinding()},
+		{name: "retention", binding: orNull(&d.Retention, duration(&d.Retention, minDuration))},
 		{name: "page_size", binding: whole(&d.PageSize, 2, 1_000_000)},
 		{name: "window", binding: windowBinding(&d.Window)},
 		{name: "write", binding: choice(&d.Write, WriteUpsert, WriteReplace, WriteAppend)},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/window"
@@ -17,6 +18,7 @@ func (d *draft) check() {
 	}
 	d.checkName()
 	d.checkTime()
+	d.checkRetention()
 	d.checkWrite()
 	d.checkMapping()
 	d.checkSort()
@@ -70,6 +72,33 @@ func (d *draft) checkTime() {
 	}
 	if d.Since, ok = parseSince(text, d.Timezone); !ok {
 		d.since.wrong("%s is not a date from 2000 on; write one such as 2025-01-31, or a time such as 2025-01-31T00:00:00+05:30", d.since.quoted())
+	}
+}
+
+// checkRetention holds the time that rows are kept against the time that windows are read again.
+func (d *draft) checkRetention() {
+	if d.Retention == 0 {
+		return
+	}
+	if d.TimeRange != "" {
+		if d.has("retention") {
+			d.at("retention").wrong("does not go with time_range, which has no windows; leave it out, or write null")
+		}
+		d.Retention = 0 // the defaults mean the datasets that can
+		return
+	}
+	least := d.Window.Delay + d.Window.Size
+	if len(d.Window.Reread) > 0 {
+		least += slices.Max(d.Window.Reread)
+	}
+	if d.Retention < least {
+		unit := time.Hour
+		if least > 24*time.Hour {
+			unit = 24 * time.Hour
+		}
+		least = (least + unit - 1) / unit * unit
+		d.at("retention").wrong("%s is shorter than windows are read again; write %s or more: the longest reread, window.size and window.delay",
+			formatDuration(d.Retention), formatDuration(least))
 	}
 }
 

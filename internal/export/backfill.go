@@ -91,6 +91,9 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 	if !r.From.Before(to) {
 		return window.Window{}, &RangeError{Purpose: "backfill", From: r.From, To: to}
 	}
+	if kept := p.Dataset.KeptFrom(p.now); r.From.Before(kept) {
+		return window.Window{}, &RetentionError{Dataset: p.Dataset.Name, From: r.From, Kept: kept}
+	}
 	last := p.Dataset.Grid.At(to)
 	within := window.Window{Start: p.Dataset.Grid.At(r.From).Start, End: last.End}
 	if last.Start.Equal(to) {

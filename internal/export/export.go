@@ -75,6 +75,7 @@ type Warehouse interface {
 	Verifier
 	Knowledge
 	Reconciler
+	Retirer
 }
 
 // Mapper turns the JSON of a row into a typed row. Errors: *schema.RejectError for a row that does not fit,
@@ -111,6 +112,8 @@ type Dataset struct {
 	Grid     window.Grid
 	// Since is where the first window begins.
 	Since time.Time
+	// Retention is how long rows are kept, at least a window longer than windows are read again. Zero: for good.
+	Retention time.Duration
 	// Delay is how near to now a window is read.
 	Delay time.Duration
 	// Overlap is how far back the live edge is read again.
@@ -158,6 +161,8 @@ type Exporter struct {
 	observing   sync.Mutex
 	server      server
 	limits      limits
+	late        atomic.Bool // that rows arrive too late was told
+	cutOff      time.Time   // rows from before it are deleted; zero: not known
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

@@ -40,7 +40,7 @@ func (d Dataset) Within(now time.Time) window.Window {
 	if d.Snapshot {
 		return snapshotWindow()
 	}
-	return window.Window{Start: d.Grid.At(d.Since).Start, End: d.end(d.edge(now))}
+	return window.Window{Start: d.begin(now), End: d.end(d.edge(now))}
 }
 
 // Forecast says what a pass would do now. ledger is what the ledger has of Within, in order of time. rate is how many

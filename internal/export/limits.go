@@ -28,6 +28,7 @@ type limits struct {
 	mu         sync.Mutex // several spans are read at once
 	skip, span sink.Limit // known; the span's count is of seconds
 	longest    int64      // seconds: the longest range that was read since one was refused
+	contract   terms      // as it was measured
 }
 
 // beyondError says that a stretch is not asked for, since its range is longer than what the API takes.
@@ -48,6 +49,10 @@ func (p *passage) recall(ctx context.Context) error {
 	p.limits.mu.Lock()
 	defer p.limits.mu.Unlock()
 	p.limits.skip, p.limits.span = condition.Skip, condition.Range
+	p.limits.contract, err = termsOf(condition.Contract)
+	if err != nil { // it is only not heeded
+		p.Logger.Warn("what was measured of the API is not understood: measure it again by exporter check --contract", "dataset", p.Dataset.Name, "error", err)
+	}
 	return nil
 }
 
@@ -67,6 +72,9 @@ func (p *passage) bounds() bounds {
 	}
 	if l.span.Holds(p.now) {
 		b.span = max(time.Duration(l.span.Works)*time.Second, shortest)
+	}
+	if l.contract.span > 0 {
+		b.span = min(b.span, l.contract.span)
 	}
 	return b
 }
@@ -163,7 +171,7 @@ func limited(err error) *source.Error {
 // behind is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
 // was not. Of a probe, which leaps, nothing is known but that.
 func (s *span) behind(skip, most int) int64 {
-	page := s.Dataset.Query.PageSize
+	page := s.limits.contract.pageSize(s.Dataset) // the limits are locked
 	if s.fit.uncertain && skip == most {
 		return int64(max(skip/2, page))
 	}

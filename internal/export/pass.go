@@ -29,7 +29,7 @@ type Pass struct {
 // Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
 // planned, then span after span is claimed, read, mapped and committed, until nothing is due; then what was read is held
 // against what insights say of it, and columns that were added to the mapping are filled with what older rows have of
-// them. A span that
+// them, and rows that are older than the retention are deleted. A span that
 // fails stays due and does not stop the others; the returned error says why the pass itself could not go on
 // (the source or the warehouse cannot be reached, or refuses).
 func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
@@ -46,6 +46,9 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
+	if err := p.retire(ctx); err != nil {
+		return err
+	}
 	if err := p.plan(ctx); err != nil {
 		return err
 	}
@@ -55,7 +58,10 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.reconcile(ctx); err != nil {
 		return err
 	}
-	return p.promote(ctx)
+	if err := p.promote(ctx); err != nil {
+		return err
+	}
+	return p.cut(ctx)
 }
 
 // passage is a pass under way. Everything it knows of the time is fixed when it begins: a window that becomes
@@ -109,6 +115,7 @@ func (p *passage) prepare(ctx context.Context) error {
 		return err
 	}
 	p.prepared.Store(true)
+	p.cutOff = time.Time{} // the table may be another one
 	p.promotion = promotion{columns: done.Unpromoted}
 	if done.ConfigChanged {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
@@ -121,7 +128,7 @@ func (p *passage) prepare(ctx context.Context) error {
 
 // plan enters the windows that are missing from the ledger, from since to the window that holds the edge.
 func (p *passage) plan(ctx context.Context) error {
-	within := window.Window{Start: p.Dataset.Grid.At(p.Dataset.Since).Start, End: p.Dataset.end(p.edge)}
+	within := window.Window{Start: p.Dataset.begin(p.now), End: p.Dataset.end(p.edge)}
 	if !p.Within.Empty() {
 		within = p.Within
 	}

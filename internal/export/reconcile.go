@@ -142,6 +142,11 @@ func (p *passage) beginReconciling(ctx context.Context) error {
 		if c.Insight.Since.Before(c.Report.Since) {
 			c.pending[0].Start = c.Insight.Since
 		}
+		for _, kept := range []time.Time{c.Report.KeptFrom(p.now), c.Insight.KeptFrom(p.now)} { // what is deleted cannot agree
+			if kept.After(c.pending[0].Start) {
+				c.pending[0].Start = kept
+			}
+		}
 	}
 	if err := p.Warehouse.ForgetReconciled(ctx, p.Dataset.Name, bound); err != nil {
 		return err

@@ -54,7 +54,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	p.observe(event)
 	o.batch.Lease = o.held.remaining()
 	began := time.Now()
-	o.batch.Compared = &event.Spent.Compare
+	o.batch.Compared, o.batch.Arrivals = &event.Spent.Compare, p.arrivals()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	event.Spent.Commit = time.Since(began) - event.Spent.Compare
 	if err != nil {
@@ -68,6 +68,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	}
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
+	p.tellLate(o.batch.Arrivals)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {

@@ -98,6 +98,10 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	if r.To.IsZero() || r.To.After(v.edge) {
 		within.End = v.edge
 	}
+	if kept := v.Dataset.KeptFrom(v.now); within.Start.Before(kept) {
+		v.Logger.Warn("what is older than the retention is not verified", "dataset", v.Dataset.Name, "before", kept)
+		within.Start = kept
+	}
 	if within.Empty() {
 		return &RangeError{Purpose: "verify", From: within.Start, To: within.End}
 	}

@@ -7,4 +7,5 @@ type Alarm string
 const (
 	AlarmFailing Alarm = "failing" // windows cannot be read
 	AlarmStale   Alarm = "stale"   // complete data lies too far back
+	AlarmLate    Alarm = "late"    // rows arrive later than the last re-read of their window
 )

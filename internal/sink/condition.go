@@ -50,6 +50,13 @@ type Condition struct {
 	Trouble
 	Skip  Limit // see LimitSkip
 	Range Limit // see LimitRange
+	Contract
+}
+
+// Contract is how the API was measured to answer for a dataset. The zero Contract is none.
+type Contract struct {
+	MeasuredAt time.Time // by the exporter's clock
+	Terms      string    // what was found, as JSON
 }
 
 // Slots is a line of times at which requests to an endpoint may be sent by all who share it, each of which takes the

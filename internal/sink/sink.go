@@ -246,6 +246,9 @@ type Batch struct {
 	Run RunID
 	// Compared, when set, is what the time of reading and comparing what the table has is added to.
 	Compared *time.Duration
+	// Arrivals, when set, is where the rows are counted that are new in the table, and the commit adds them to what the
+	// ledger keeps of when rows arrive. Only for a table that CountsArrivals. nil: nothing is counted.
+	Arrivals *Arrivals
 	// RowsRead is how many rows the API sent for this batch, for the run's counter.
 	RowsRead int64
 	// Sweep marks rows that are gone. nil: none is. Only for a table with MarksDeleted, a key and a time field.
@@ -375,5 +378,8 @@ type DatasetStatus struct {
 	Behind     int64     // windows that had ended by the call's now and are not read to their end
 	LastReadAt time.Time // start of the latest good read
 	LastRun    Run       // zero ID: none yet
+	// Lags are the arrival lags of the rows that were made in the source in the month of the call's now and the one before.
+	Lags     Lags
+	Retained Retained
 	Condition
 }

@@ -32,6 +32,11 @@ type Options struct {
 	Next func(dataset string) time.Time
 	// Here is what only this process knows of a dataset, and why; "": nothing. nil: never anything.
 	Here func(dataset string) (State, string)
+	// LastReread is how long after its end a dataset's window is read for the last time; zero: not known. nil: never known.
+	LastReread func(dataset string) time.Duration
+	// Configured reports whether a dataset is in the config: the metrics leave out others, which the ledger may know from
+	// before. nil: all are.
+	Configured func(dataset string) bool
 }
 
 // answerTimeout bounds how long an answer waits for the warehouse.
@@ -108,5 +113,5 @@ func (s *server) serveReady(w http.ResponseWriter, r *http.Request) {
 func (s *server) report(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return Read(ctx, s.Warehouse, s.Clock(), s.Version, s.Next, s.Here)
+	return Read(ctx, s.Options)
 }

@@ -90,6 +90,13 @@ func (m *Metrics) Passed(dataset, outcome string, took time.Duration) {
 	m.took.WithLabelValues(dataset).Add(took.Seconds())
 }
 
+// Forget drops what was counted of a dataset that is not exported any more.
+func (m *Metrics) Forget(dataset string) {
+	for _, counter := range []*prometheus.CounterVec{m.rows, m.requests, m.windows, m.rejected, m.waited, m.spent, m.passes, m.took, m.reconciled, m.reread} {
+		counter.DeletePartialMatch(prometheus.Labels{"dataset": dataset})
+	}
+}
+
 // ConfigTaken keeps when the config in use was read.
 func (m *Metrics) ConfigTaken(at time.Time) {
 	m.reloadOK.Set(1)
@@ -103,7 +110,7 @@ func (m *Metrics) ConfigRefused() { m.reloadOK.Set(0) }
 type ledgerMetrics struct {
 	Options
 
-	up, state, through, lag, due, failing, rejects, differing *prometheus.Desc
+	up, state, through, lag, due, failing, rejects, differing, arrival, late *prometheus.Desc
 }
 
 func newLedgerMetrics(o Options) *ledgerMetrics {
@@ -121,12 +128,14 @@ func newLedgerMetrics(o Options) *ledgerMetrics {
 		rejects: gauge("exporter_quarantined_rows", "Rows in the quarantine.", "dataset"),
 
 		differing: gauge("exporter_differing_windows", "Windows that do not agree with an insight, by whether they were read again and still do not (stands).", "dataset", "insight", "state"),
+		arrival:   gauge("exporter_arrival_lag_seconds", "How long after their own time rows were made in the source, this month and the last; 1 is the largest.", "dataset", "quantile"),
+		late:      gauge("exporter_late_rows", "Rows, at least, that were made later than the last re-read of their window, this month and the last.", "dataset"),
 	}
 }
 
 // Describe is part of prometheus.Collector.
 func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.due, l.failing, l.rejects, l.differing} {
+	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.due, l.failing, l.rejects, l.differing, l.arrival, l.late} {
 		out <- d
 	}
 }
@@ -146,6 +155,9 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(l.up, 1)
 	for _, d := range all {
+		if l.Configured != nil && !l.Configured(d.Name) {
+			continue
+		}
 		l.collectState(d, gauge)
 		if !d.Through.IsZero() {
 			gauge(l.through, float64(d.Through.Unix()), d.Name)
@@ -154,6 +166,12 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 		gauge(l.due, float64(d.Due), d.Name)
 		gauge(l.failing, float64(d.Failed), d.Name)
 		gauge(l.rejects, float64(d.Rejects), d.Name)
+		if a := l.arrivalOf(d); a != nil {
+			gauge(l.arrival, a.P50Seconds, d.Name, "0.5")
+			gauge(l.arrival, a.P99Seconds, d.Name, "0.99")
+			gauge(l.arrival, a.LargestSeconds, d.Name, "1")
+			gauge(l.late, float64(a.LateRows), d.Name)
+		}
 	}
 	if drifts, err := l.Warehouse.Drifts(ctx); err == nil {
 		l.collectDrifts(drifts, gauge)

@@ -74,6 +74,9 @@ func (m *Metrics) Reconciled(dataset, insight string, agreeing, differing, marke
 // collectDrifts tells how many windows differ.
 func (l *ledgerMetrics) collectDrifts(drifts []sink.Drift, gauge func(*prometheus.Desc, float64, ...string)) {
 	for _, d := range drifts {
+		if l.Configured != nil && !l.Configured(d.Dataset) {
+			continue
+		}
 		gauge(l.differing, float64(d.Differing-d.Standing), d.Dataset, d.Insight, string(sink.Differs))
 		gauge(l.differing, float64(d.Standing), d.Dataset, d.Insight, string(sink.Stands))
 	}

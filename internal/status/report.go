@@ -2,6 +2,8 @@ package status
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -34,6 +36,10 @@ type Dataset struct {
 	LastRun    *Run       `json:"last_run,omitempty"`
 	NextRun    *time.Time `json:"next_run,omitempty"`
 	Limits     Limits     `json:"limits,omitzero"`
+	Arrival    *Arrival   `json:"arrival,omitempty"` // nil: not known
+	// ContractMeasuredAt is when exporter check --contract measured the API for the dataset; nil: never.
+	ContractMeasuredAt *time.Time `json:"contract_measured_at,omitempty"`
+	Retention          *Retention `json:"retention,omitempty"` // nil: no old rows were deleted
 
 	Reconciled []Reconciled `json:"reconciled,omitempty"` // with insights, in order of their names
 }
@@ -47,6 +53,27 @@ type Limits struct {
 	MaxSkipUntil    *time.Time `json:"max_skip_until,omitempty"`
 	MaxRangeSeconds int64      `json:"max_range_seconds,omitempty"`
 	MaxRangeUntil   *time.Time `json:"max_range_until,omitempty"`
+}
+
+// Arrival says how long after their own time rows were made in the source, of those that were made this month and the one
+// before. What is read while it is new shows no lag that is longer than the last re-read.
+type Arrival struct {
+	Rows           int64   `json:"rows"`
+	P50Seconds     float64 `json:"p50_seconds"` // half of the rows took no longer; known to a quarter
+	P99Seconds     float64 `json:"p99_seconds"`
+	LargestSeconds float64 `json:"largest_seconds"`
+	// LateRows are those, at least, that came when their window was read no more, RereadSeconds the re-read that would
+	// have caught them. Zero where none did, or the last re-read is not known.
+	LateRows      int64   `json:"late_rows,omitempty"`
+	RereadSeconds float64 `json:"reread_seconds,omitempty"`
+	Warning       string  `json:"warning,omitempty"` // of late rows
+}
+
+// Retention is the last deletion of old rows.
+type Retention struct {
+	Before time.Time `json:"before"` // rows from before it were deleted
+	Rows   int64     `json:"rows"`
+	At     time.Time `json:"at"`
 }
 
 // Run is the last pass of a dataset.
@@ -63,19 +90,18 @@ type Run struct {
 	Deleted   int64      `json:"rows_deleted"` // marked as deleted
 }
 
-// Read asks the warehouse how every dataset is doing. next and here, unless nil, are as in Options.
-func Read(ctx context.Context, w Warehouse, now time.Time, version string, next func(string) time.Time,
-	here func(string) (State, string),
-) (Report, error) {
-	all, err := w.Status(ctx, now)
+// Read asks the warehouse how every dataset is doing.
+func Read(ctx context.Context, o Options) (Report, error) {
+	now := o.Clock()
+	all, err := o.Warehouse.Status(ctx, now)
 	if err != nil {
 		return Report{}, err
 	}
-	drifts, err := w.Drifts(ctx)
+	drifts, err := o.Warehouse.Drifts(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Version: version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
+	report := Report{Version: o.Version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
 	for _, d := range all {
 		shown := Dataset{
 			Name: d.Name, Kind: string(d.Kind), Table: d.Table, Through: known(d.Through), Rows: d.Rows, Windows: d.Windows,
@@ -83,12 +109,17 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 		}
 		var local State
 		var why string
-		if here != nil {
-			local, why = here(d.Name)
+		if o.Here != nil {
+			local, why = o.Here(d.Name)
 		}
 		var since time.Time
 		shown.State, shown.Reason, since = stateOf(d, local, why)
 		shown.Since = known(since)
+		if r := d.Retained; !r.Before.IsZero() {
+			shown.Retention = &Retention{Before: r.Before, Rows: r.Rows, At: r.At}
+		}
+		shown.ContractMeasuredAt = known(d.MeasuredAt)
+		shown.Arrival = o.arrivalOf(d)
 		shown.Limits = limitsOf(d.Condition, now)
 		shown.Reconciled = reconciledOf(drifts, d.Name)
 		if shown.Through != nil {
@@ -104,12 +135,61 @@ func Read(ctx context.Context, w Warehouse, now time.Time, version string, next 
 				shown.LastRun.Outcome = "running"
 			}
 		}
-		if next != nil {
-			shown.NextRun = known(next(d.Name))
+		if o.Next != nil {
+			shown.NextRun = known(o.Next(d.Name))
 		}
 		report.Datasets = append(report.Datasets, shown)
 	}
 	return report, nil
+}
+
+func (o Options) arrivalOf(d sink.DatasetStatus) *Arrival {
+	rows := d.Lags.Total()
+	if rows == 0 {
+		return nil
+	}
+	a := &Arrival{
+		Rows: rows, P50Seconds: d.Lags.Quantile(0.5).Seconds(), P99Seconds: d.Lags.Quantile(0.99).Seconds(), LargestSeconds: d.Lags.Largest.Seconds(),
+	}
+	if o.LastReread == nil {
+		return a
+	}
+	if last := o.LastReread(d.Name); last > 0 && d.Lags.Later(last) > 0 {
+		reread := sink.Catching(d.Lags.Largest)
+		a.LateRows, a.RereadSeconds = d.Lags.Later(last), reread.Seconds()
+		a.Warning = LateText(d.Lags, last)
+	}
+	return a
+}
+
+// LateText says of rows that arrive later than the last re-read what to do about them.
+func LateText(l sink.Lags, last time.Duration) string {
+	return fmt.Sprintf("rows arrive up to %s after their time, and windows are read for the last time after %s: add %s to window.reread, and read the past again by a backfill",
+		Span(l.Largest), Span(last), Span(sink.Catching(l.Largest)))
+}
+
+// Span is a length of time as the config has it, in its two largest units.
+func Span(d time.Duration) string {
+	text, parts := "", 0
+	for _, u := range []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		n := d / u.size
+		if n == 0 && parts == 0 {
+			continue
+		}
+		if parts++; n > 0 {
+			text += strconv.Itoa(int(n)) + u.name
+		}
+		if d -= n * u.size; parts == 2 {
+			break
+		}
+	}
+	if text == "" {
+		return "0s"
+	}
+	return text
 }
 
 // known is the time in UTC, or nil for the zero time.

@@ -161,7 +161,7 @@ func TestStates(t *testing.T) {
 				}
 				return c.here, "here"
 			}
-			report, err := status.Read(t.Context(), l, now, "v1", nil, here)
+			report, err := status.Read(t.Context(), status.Options{Warehouse: l, Clock: func() time.Time { return now }, Version: "v1", Here: here})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,5 +182,54 @@ func TestStates(t *testing.T) {
 				t.Errorf("/readyz answers %d", answer.Code)
 			}
 		})
+	}
+}
+
+func TestArrivals(t *testing.T) {
+	late := sink.DatasetStatus{Name: "calls", Windows: 9}
+	late.Lags.Add(sink.LagBucket(time.Minute), 99, time.Minute)
+	late.Lags.Add(sink.LagBucket(9*time.Hour), 1, 9*time.Hour)
+	gone := late
+	gone.Name = "gone"
+	for _, c := range []struct {
+		last  time.Duration
+		rows  int64
+		words string
+	}{
+		{0, 0, ""},
+		{24 * time.Hour, 0, ""},
+		{6 * time.Hour, 1, "rows arrive up to 9h after their time, and windows are read for the last time after 6h: add 12h to window.reread"},
+	} {
+		o := status.Options{
+			Warehouse: &ledger{all: []sink.DatasetStatus{late, gone, {Name: "other"}}}, Registry: prometheus.NewRegistry(), Clock: func() time.Time { return now },
+			LastReread: func(string) time.Duration { return c.last }, Configured: func(name string) bool { return name != "gone" },
+		}
+		report, err := status.Read(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := report.Datasets[0].Arrival
+		if a == nil || a.Rows != 100 || a.P50Seconds < 60 || a.P50Seconds > 75 || a.P99Seconds != 9*3600 || a.LargestSeconds != 9*3600 ||
+			a.LateRows != c.rows || !strings.HasPrefix(a.Warning, c.words) || (a.Warning == "") != (c.words == "") || report.Datasets[2].Arrival != nil {
+			t.Errorf("last re-read %s: %+v", c.last, a)
+		}
+		handler := status.New(o)
+		for path, words := range map[string]string{"/": c.words, "/metrics": `exporter_arrival_lag_seconds{dataset="calls",quantile="1"} 32400`} {
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+			if !strings.Contains(answer.Body.String(), words) || path == "/metrics" && strings.Contains(answer.Body.String(), "gone") {
+				t.Errorf("%s: %s", path, answer.Body)
+			}
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, text := range map[time.Duration]string{
+		0: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s", time.Hour + time.Second: "1h", 26*time.Hour + time.Minute: "1d2h", 24 * time.Hour: "1d",
+	} {
+		if got := status.Span(d); got != text {
+			t.Errorf("%s: %s, want %s", d, got, text)
+		}
 	}
 }

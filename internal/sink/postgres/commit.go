@@ -34,6 +34,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.store(ctx, tx, b, at); err != nil {
 			return err
 		}
+		rows.countArrivals(b.Arrivals)
 		besides, err := w.storeBesides(ctx, tx, b, at)
 		if err != nil {
 			return err
@@ -126,6 +127,7 @@ func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) 
 	if len(rejects) > 0 {
 		queued.Queue(statement("rejects_keep"), b.Lease.Dataset, fingerprints, from, to, raw, fields, reasons)
 	}
+	queueArrivals(queued, b)
 	if b.Run != 0 {
 		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,
 			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects), counts.Deleted)

@@ -25,8 +25,8 @@ func (w *Warehouse) Condition(ctx context.Context, dataset string) (s sink.Condi
 
 // condition is a Condition while its columns are read.
 type condition struct {
-	to                *sink.Condition
-	since, skip, span *time.Time
+	to                          *sink.Condition
+	since, skip, span, measured *time.Time
 }
 
 func (s *condition) columns() []any {
@@ -35,12 +35,14 @@ func (s *condition) columns() []any {
 		&to.Problem, &to.Reason, &s.since,
 		&to.Skip.Works, &to.Skip.Refused, &to.Skip.Met, &s.skip,
 		&to.Range.Works, &to.Range.Refused, &to.Range.Met, &s.span,
+		&s.measured, &to.Terms,
 	}
 }
 
 // set takes over what could be NULL.
 func (s *condition) set() {
 	s.to.Since, s.to.Skip.Until, s.to.Range.Until = instant(s.since), instant(s.skip), instant(s.span)
+	s.to.MeasuredAt = instant(s.measured)
 }
 
 // KeepTrouble keeps what keeps a dataset from being read.
@@ -61,6 +63,29 @@ func (w *Warehouse) KeepLimit(ctx context.Context, dataset string, kind sink.Lim
 		_, err := tx.Exec(ctx, statement("limit_keep"), dataset, string(kind), l.Works, l.Refused, l.Met, l.Until)
 		return err
 	})
+}
+
+// KeepContract keeps how the API was measured to answer, in the place of what was measured before.
+func (w *Warehouse) KeepContract(ctx context.Context, dataset string, now func(before sink.Contract) (sink.Contract, error)) error {
+	err := w.inTx(ctx, "keep contract", func(tx pgx.Tx) error {
+		var before sink.Contract
+		var at *time.Time
+		err := tx.QueryRow(ctx, statement("contract"), dataset).Scan(&at, &before.Terms)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		before.MeasuredAt = instant(at)
+		is, err := now(before)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, statement("contract_keep"), dataset, is.MeasuredAt, is.Terms)
+		return err
+	})
+	if sqlState(err) == undefinedTable {
+		return sink.ErrNotMigrated
+	}
+	return err
 }
 
 // TakeSlots takes slots of an endpoint.

@@ -38,7 +38,8 @@ func exercise(t *testing.T, way func(dsn string) string) {
 		t.Cleanup(func() {
 			const empty = `DROP SCHEMA IF EXISTS samespace CASCADE; DELETE FROM exporter.datasets; DELETE FROM exporter.windows;
 				DELETE FROM exporter.runs; DELETE FROM exporter.rejects; DELETE FROM exporter.fields;
-				DELETE FROM exporter.limits; DELETE FROM exporter.budgets; DELETE FROM exporter.reconciliations`
+				DELETE FROM exporter.limits; DELETE FROM exporter.budgets; DELETE FROM exporter.reconciliations;
+				DELETE FROM exporter.arrivals; DELETE FROM exporter.retentions; DELETE FROM exporter.contracts`
 			if _, err := texts(context.WithoutCancel(t.Context()), query, empty); err != nil {
 				t.Error(err)
 			}

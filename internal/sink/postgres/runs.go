@@ -42,6 +42,8 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 			r.Spent.Fetch.Milliseconds(), r.Spent.Wait.Milliseconds(), r.Spent.Decode.Milliseconds(), r.Spent.Compare.Milliseconds(), r.Spent.Commit.Milliseconds())
 		queued.Queue(statement("windows_settle"), dataset, sink.SettleWindows)
 		queued.Queue(statement("runs_forget"), dataset, r.EndedAt.Add(-sink.KeepRuns), sink.LastRuns, sink.ForgetRuns)
+		queued.Queue(statement("arrivals_forget"), dataset, r.EndedAt.Add(-sink.KeepArrivals).UTC())
+		queued.Queue(statement("retentions_forget"), dataset, r.EndedAt.Add(-sink.KeepRuns))
 		return tx.SendBatch(ctx, queued).Close()
 	})
 }
@@ -68,7 +70,13 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.Datas
 				}
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		if err := readRetained(ctx, tx, all); err != nil {
+			return err
+		}
+		return readLags(ctx, tx, all, sink.ArrivalsSince(now))
 	})
 	switch sqlState(err) {
 	case undefinedTable, undefinedColumn: // nothing was migrated yet, or another process is about it

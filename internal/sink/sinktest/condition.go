@@ -13,6 +13,8 @@ func conditionTests() []exercise {
 		{"of a dataset that is not known", testConditionUnknown},
 		{"trouble", testTrouble},
 		{"limits", testLimits},
+		{"contract", testContract},
+		{"contract before migrate", testContractUnmigrated},
 		{"is forgotten by no prepare", testConditionStays},
 	}
 }
@@ -79,6 +81,38 @@ func testLimits(b bench) {
 	equal(b, "forgotten", b.condition(), sink.Condition{Skip: skip})
 	b.query(`DELETE FROM ` + b.Own("limits"))
 	equal(b, "forgotten by the operator", b.condition(), sink.Condition{})
+}
+
+func testContract(b bench) {
+	keep := func(w Warehouse, is, want sink.Contract) {
+		b.t.Helper()
+		b.noError(w.KeepContract(b.t.Context(), calls, func(before sink.Contract) (sink.Contract, error) {
+			equal(b, "before", before, want)
+			return is, nil
+		}))
+	}
+	first := sink.Contract{MeasuredAt: clock(1, 0), Terms: `{"b":1.50, "a":"x"}`}
+	second := sink.Contract{MeasuredAt: clock(2, 0), Terms: `{}`}
+	keep(b, first, sink.Contract{})
+	b.prepare(callsDataset())
+	equal(b, "measured before it was prepared", b.condition(), sink.Condition{Contract: first})
+	keep(b.Second(), second, first)
+	equal(b, "measured again", b.condition(), sink.Condition{Contract: second})
+	stop := errors.New("stop")
+	if err := b.KeepContract(b.t.Context(), calls, func(sink.Contract) (sink.Contract, error) { return sink.Contract{}, stop }); !errors.Is(err, stop) {
+		b.t.Errorf("%v", err)
+	}
+	equal(b, "as it was", b.condition(), sink.Condition{Contract: second})
+	b.query(`DELETE FROM ` + b.Own("contracts"))
+	equal(b, "forgotten by the operator", b.condition(), sink.Condition{})
+}
+
+func testContractUnmigrated(b bench) {
+	w, _ := b.Unmigrated()
+	err := w.KeepContract(b.t.Context(), calls, func(before sink.Contract) (sink.Contract, error) { return before, nil })
+	if !errors.Is(err, sink.ErrNotMigrated) {
+		b.t.Errorf("%v", err)
+	}
 }
 
 func testConditionStays(b bench) {

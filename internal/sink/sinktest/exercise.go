@@ -47,6 +47,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"deleted", deletedTests()},
 		{"replace", replaceTests()},
 		{"besides", besidesTests()},
+		{"arrivals", arrivalTests()},
+		{"retention", retentionTests()},
 		{"ledger", ledgerTests()},
 		{"values", valueTests()},
 		{"rejects", rejectTests()},

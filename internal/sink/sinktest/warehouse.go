@@ -13,6 +13,9 @@
 //	alarms    dataset, alarm, since
 //	fields    dataset, table_name, column_name, metric_id, title, type, promoted
 //	limits    dataset, kind, works, refused, met, until
+//	arrivals  dataset, month, bucket, rows, largest_s (see sink.Lags)
+//	retentions dataset, before_at, rows, started_at, ended_at
+//	contracts dataset, measured_at, terms
 //	budgets   endpoint, next_slot_at, rate, lowered
 //	reconciliations  dataset, insight, window_start, window_end, warehouse_value, api_value, difference, share, state,
 //	          checked_at, read_at, insight_read_at, rereads, marked_at, again_at, definition (see sink.Reconciled)
@@ -108,6 +111,9 @@ type Warehouse interface {
 	//
 	// Rows of Batch.Besides are upserted into their tables in the same transaction, and count as the others.
 	//
+	// With Batch.Arrivals the rows that the table did not have are counted there, and added to what is kept of the dataset in
+	// exporter.arrivals, in the same transaction.
+	//
 	// Rejects of a dataset with the same Raw are one: it has the stretch, field and reason of the last time. Rejects
 	// of the dataset that lie wholly in Batch.Range and are not among Batch.Rejects are forgotten; those that reach
 	// out of it stay, since their rows may lie where nothing was read.
@@ -191,20 +197,37 @@ type Warehouse interface {
 	// Remaining is how far a backfill is.
 	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
 
+	// Retire ends the windows of a dataset that end by Before and that no unexpired lease is on: those that had a NextReadAt
+	// have none any more, are final, and count as read to their end at Now. It forgets the rejects whose stretch ends by
+	// Before. It returns how many windows it ended. sink.ErrSuperseded as Claim; sink.ErrClockAhead when Before is less than
+	// Keep ago by the database's clock, but for sink.ClockDrift: then nothing is changed.
+	Retire(ctx context.Context, r sink.Retirement) (windows int, err error)
+	// Cut deletes the next Limit rows of a table whose time is before Cut.Time, or that have none (or the table has none) and
+	// whose _window_start is before Before, the oldest first, whether or not they are marked as deleted. It adds to what is
+	// kept of the deletion (exporter.retentions), in the same transaction, in which nothing else of the dataset is claimed or
+	// committed. Errors as Retire.
+	Cut(ctx context.Context, c sink.Cut) (sink.Cutting, error)
+
 	// BeginRun enters a run and returns its ID.
 	BeginRun(ctx context.Context, r sink.Run) (sink.RunID, error)
 	// EndRun keeps when and how a run ended. Written and Unchanged are left as the commits made them. Behind that it
 	// forgets the dataset's runs that began longer than sink.KeepRuns before EndedAt, but for its last sink.LastRuns and
-	// its backfills, a bounded number each time.
+	// its backfills, a bounded number each time; and the months of its arrivals that began longer than sink.KeepArrivals ago.
+	// Deletions of old rows are kept as long as runs, the last one for good.
 	EndRun(ctx context.Context, r sink.Run) error
 
-	// Condition is what KeepTrouble and KeepLimit kept of a dataset; the zero Condition of one that is not known.
+	// Condition is what KeepTrouble, KeepLimit and KeepContract kept of a dataset; the zero Condition of one that is not known.
 	Condition(ctx context.Context, dataset string) (sink.Condition, error)
 	// KeepTrouble keeps what keeps a dataset from being read. While the problem is the same, so is the time since which
 	// there has been one. A dataset that is not known has none.
 	KeepTrouble(ctx context.Context, dataset string, t sink.Trouble) error
 	// KeepLimit keeps a limit in the place of the one of that kind, or forgets it when l is zero.
 	KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error
+
+	// KeepContract keeps what now makes of what was kept before, the zero Contract at first. Terms are JSON, and come back as
+	// they were. The dataset need not have been prepared; Condition tells of its contract once it is. sink.ErrNotMigrated
+	// before Migrate. now may run several times, and the last time counts.
+	KeepContract(ctx context.Context, dataset string, now func(before sink.Contract) (sink.Contract, error)) error
 
 	// TakeSlots shows take the slots of an endpoint, with the database's time, and keeps what it returns. Calls for one
 	// endpoint wait for each other. take is a pure function: it may run several times, and the last time counts.

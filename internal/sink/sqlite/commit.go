@@ -20,6 +20,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	now := stamp(time.Now()) // the database's clock is this machine's
 	rows := encode(b.Table, b.Rows)
 	rows.comparing, rows.origin.cause, rows.origin.run = b.Compared, sink.CauseRead, b.Run
+	if sink.CountsArrivals(b.Table) {
+		rows.arrivals = b.Arrivals
+	}
 	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
@@ -27,6 +30,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		written := rows.writtenAt(now)
 		if counts, err = rows.write(ctx, tx, b, written); err != nil {
 			return fmt.Errorf("store rows: %w", err)
+		}
+		if err := keepArrivals(ctx, tx, b); err != nil {
+			return err
 		}
 		for _, t := range b.Besides {
 			of, err := encode(t.Table, t.Rows).store(ctx, tx, now)

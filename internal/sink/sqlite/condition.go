@@ -27,6 +27,7 @@ func conditionColumns(s *sink.Condition) []any {
 		&s.Problem, &s.Reason, at(&s.Since),
 		&s.Skip.Works, &s.Skip.Refused, &s.Skip.Met, at(&s.Skip.Until),
 		&s.Range.Works, &s.Range.Refused, &s.Range.Met, at(&s.Range.Until),
+		at(&s.MeasuredAt), &s.Terms,
 	}
 }
 
@@ -49,6 +50,31 @@ func (w *Warehouse) KeepLimit(ctx context.Context, dataset string, kind sink.Lim
 		}
 		_, err := tx.ExecContext(ctx, statement("limit_keep"), append(of, sql.Named("works", l.Works),
 			sql.Named("refused", l.Refused), sql.Named("met", l.Met), sql.Named("until", stamp(l.Until)))...)
+		return err
+	})
+}
+
+// KeepContract keeps how the API was measured to answer, in the place of what was measured before.
+func (w *Warehouse) KeepContract(ctx context.Context, dataset string, now func(before sink.Contract) (sink.Contract, error)) error {
+	var tables int
+	row := w.reader.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'exporter_contracts'`)
+	if err := row.Scan(&tables); err != nil {
+		return w.explain(ctx, "keep contract", err)
+	}
+	if tables == 0 {
+		return sink.ErrNotMigrated
+	}
+	return w.write(ctx, "keep contract", func(tx *sql.Tx) error {
+		var before sink.Contract
+		err := tx.QueryRowContext(ctx, statement("contract"), sql.Named("dataset", dataset)).Scan(at(&before.MeasuredAt), &before.Terms)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		is, err := now(before)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, statement("contract_keep"), sql.Named("dataset", dataset), sql.Named("measured_at", stamp(is.MeasuredAt)), sql.Named("terms", is.Terms))
 		return err
 	})
 }

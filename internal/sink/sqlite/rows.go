@@ -25,11 +25,13 @@ type rowset struct {
 	duplicate int64
 	comparing *time.Duration // see sink.Batch.Compared
 	origin    origin         // of what is written
+	arrivals  *sink.Arrivals // see sink.Batch.Arrivals
+	timeField int            // place of the time field; -1: none
 }
 
 // encode is done before the transaction, so that others can write meanwhile.
 func encode(t schema.Table, rows []sink.Row) rowset {
-	s := rowset{shape: shapeOf(t), origin: origin{table: t}, rows: make([][]any, 0, len(rows))}
+	s := rowset{shape: shapeOf(t), origin: origin{table: t}, rows: make([][]any, 0, len(rows)), timeField: t.ColumnIndex(t.TimeField)}
 	width := len(s.shape.columns)
 	cells := make([]any, len(rows)*width) // one allocation for all
 	var times clockTexts
@@ -129,6 +131,7 @@ func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, er
 	if err := s.insert(ctx, tx, fresh, now); err != nil {
 		return sink.Counts{}, err
 	}
+	s.countArrivals(fresh)
 	now, err := s.keepChanged(ctx, tx, changed, now)
 	if err != nil {
 		return sink.Counts{}, err

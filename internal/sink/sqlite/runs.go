@@ -140,6 +140,13 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 		if _, err := tx.ExecContext(ctx, statement("windows_settle"), dataset, sql.Named("most", sink.SettleWindows)); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, statement("arrivals_forget"), dataset,
+			sql.Named("before", r.EndedAt.Add(-sink.KeepArrivals).UTC().Format(time.DateOnly))); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, statement("retentions_forget"), dataset, sql.Named("before", stamp(r.EndedAt.Add(-sink.KeepRuns)))); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, statement("runs_forget"), dataset, sql.Named("before", stamp(r.EndedAt.Add(-sink.KeepRuns))),
 			sql.Named("keep", sink.LastRuns), sql.Named("most", sink.ForgetRuns))
 		return err

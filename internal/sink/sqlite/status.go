@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -23,6 +24,9 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetSt
 		all = append(all, s)
 		return err
 	})
+	if err == nil {
+		err = errors.Join(w.readRetained(ctx, all), w.readLags(ctx, all, sink.ArrivalsSince(now)))
+	}
 	switch {
 	case err != nil && w.empty(ctx):
 		return nil, sink.ErrNotMigrated

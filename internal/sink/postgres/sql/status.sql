@@ -6,7 +6,8 @@ SELECT d.name, d.kind, d.table_name, t.through,
        coalesce(r.id, 0),
        d.problem, d.problem_reason, d.problem_since,
        coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,
-       coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until
+       coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until,
+       c.measured_at, coalesce(c.terms::text, '')
 FROM exporter.datasets AS d
 LEFT JOIN exporter.through AS t ON t.dataset = d.name
 CROSS JOIN LATERAL (
@@ -41,4 +42,5 @@ LEFT JOIN LATERAL (
 ) AS r ON true
 LEFT JOIN exporter.limits AS s ON s.dataset = d.name AND s.kind = 'skip'
 LEFT JOIN exporter.limits AS g ON g.dataset = d.name AND g.kind = 'range'
+LEFT JOIN exporter.contracts AS c ON c.dataset = d.name
 ORDER BY d.name COLLATE "C"

@@ -33,10 +33,12 @@ SELECT d.name, d.kind, d.table_name, t.through,
        coalesce(r.fetch_ms, 0), coalesce(r.wait_ms, 0), coalesce(r.decode_ms, 0), coalesce(r.compare_ms, 0), coalesce(r.commit_ms, 0),
        d.problem, d.problem_reason, d.problem_since,
        coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,
-       coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until
+       coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until,
+       c.measured_at, coalesce(c.terms, '')
 FROM exporter_datasets AS d
 LEFT JOIN exporter_through AS t ON t.dataset = d.name
 LEFT JOIN exporter_runs AS r ON r.id = (SELECT max(id) FROM exporter_runs WHERE dataset = d.name)
 LEFT JOIN exporter_limits AS s ON s.dataset = d.name AND s.kind = 'skip'
 LEFT JOIN exporter_limits AS g ON g.dataset = d.name AND g.kind = 'range'
+LEFT JOIN exporter_contracts AS c ON c.dataset = d.name
 ORDER BY d.name

@@ -1,0 +1,127 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
+)
+
+// Retirer ends windows that are older than a dataset keeps its rows, and deletes these rows.
+type Retirer interface {
+	Retire(ctx context.Context, r sink.Retirement) (windows int, err error)
+	Cut(ctx context.Context, c sink.Cut) (sink.Cutting, error)
+}
+
+const (
+	// cutBatch is how many rows are deleted in a transaction: nothing else of the dataset is committed meanwhile.
+	cutBatch = 5000
+	// cutFor is how long a scheduled pass deletes before it leaves the rest to the next one: what is due goes first.
+	cutFor = time.Minute
+)
+
+// RetentionError says that a range begins before what is kept.
+type RetentionError struct {
+	Dataset    string
+	From, Kept time.Time
+}
+
+func (e *RetentionError) Error() string {
+	return fmt.Sprintf("%s keeps rows from %s on (retention): a backfill from %s would read what is deleted again; begin at that time or later, or give it a longer retention",
+		e.Dataset, e.Kept.UTC().Format(time.RFC3339), e.From.UTC().Format(time.RFC3339))
+}
+
+// KeptFrom is the bound of windows before which nothing is kept, read, verified or missed; zero where all is kept.
+// Retention is at least as long as windows are read again, so that all windows before it are final.
+func (d Dataset) KeptFrom(now time.Time) time.Time {
+	if d.Retention == 0 || d.Snapshot {
+		return time.Time{}
+	}
+	return d.Grid.At(now.Add(-d.Retention)).Start
+}
+
+// begin is where the first window of the ledger begins that is of interest.
+func (d Dataset) begin(now time.Time) time.Time {
+	since, kept := d.Grid.At(d.Since).Start, d.KeptFrom(now)
+	if kept.After(since) {
+		return kept
+	}
+	return since
+}
+
+// retained are the tables whose rows go when they are too old: by their time field, or by their window where they have none.
+// A history of a table's rows is not among them.
+func (d Dataset) retained() []schema.Table { return []schema.Table{d.Mapper.Table()} }
+
+// retire takes the windows before what is kept out of what is due.
+func (p *passage) retire(ctx context.Context) error {
+	before := p.Dataset.KeptFrom(p.now)
+	if before.IsZero() {
+		return nil
+	}
+	windows, err := p.Warehouse.Retire(ctx, p.retirement(before))
+	if errors.Is(err, sink.ErrClockAhead) {
+		p.Logger.Warn("retention", "dataset", p.Dataset.Name, "error", err)
+		return nil
+	}
+	if windows > 0 {
+		p.Logger.Info("windows are older than the retention, and not read any more", "dataset", p.Dataset.Name, "windows", windows, "before", before)
+	}
+	return err
+}
+
+func (p *passage) retirement(before time.Time) sink.Retirement {
+	return sink.Retirement{Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Before: before, Keep: p.Dataset.Retention, Now: p.now}
+}
+
+// cut deletes the rows that are older than the retention, batch by batch, once for each bound of windows. It comes after
+// what is due.
+func (p *passage) cut(ctx context.Context) error {
+	before := p.Dataset.KeptFrom(p.now)
+	if before.IsZero() || before.Equal(p.cutOff) {
+		return nil
+	}
+	deleted, began := int64(0), time.Now()
+	for _, table := range p.Dataset.retained() {
+		for done := false; !done; {
+			if p.stopped() || p.Kind == sink.RunScheduled && time.Since(began) >= cutFor {
+				p.tellCut(deleted, before)
+				return nil
+			}
+			cutting, err := p.Warehouse.Cut(ctx, sink.Cut{Retirement: p.retirement(before), Table: table, Time: p.timeIn(table, before), Limit: cutBatch})
+			if errors.Is(err, sink.ErrClockAhead) {
+				return nil // told when the pass began
+			}
+			if err != nil {
+				return err
+			}
+			deleted += cutting.Deleted
+			done = cutting.Done
+		}
+	}
+	p.tellCut(deleted, before)
+	p.cutOff = before
+	return nil
+}
+
+func (p *passage) tellCut(deleted int64, before time.Time) {
+	if deleted > 0 {
+		p.Logger.Info("old rows deleted", "dataset", p.Dataset.Name, "rows", deleted, "before", before, "retention", p.Dataset.Retention.String())
+	}
+}
+
+// timeIn is an instant in the type of a table's time field: a wall-clock time or a day is one of the dataset's timezone.
+func (e *Exporter) timeIn(t schema.Table, at time.Time) schema.Value {
+	i := t.ColumnIndex(t.TimeField)
+	if i < 0 || t.Columns[i].Type == schema.Timestamptz {
+		return schema.TimeValue(at)
+	}
+	local := at.In(e.Dataset.Grid.Location())
+	if t.Columns[i].Type == schema.Date {
+		return schema.TimeValue(time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC))
+	}
+	return schema.TimeValue(time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC))
+}

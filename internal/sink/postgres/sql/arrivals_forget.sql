@@ -1,0 +1,1 @@
+DELETE FROM exporter.arrivals WHERE dataset = $1 AND month < $2::date

@@ -1,0 +1,1 @@
+DELETE FROM exporter.rejects WHERE dataset = $1 AND window_end <= $2

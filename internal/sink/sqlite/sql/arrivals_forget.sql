@@ -1,0 +1,1 @@
+DELETE FROM exporter_arrivals WHERE dataset = :dataset AND month < :before

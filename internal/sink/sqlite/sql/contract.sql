@@ -1,0 +1,1 @@
+SELECT measured_at, terms FROM exporter_contracts WHERE dataset = :dataset

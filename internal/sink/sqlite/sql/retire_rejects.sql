@@ -1,0 +1,1 @@
+DELETE FROM exporter_rejects WHERE dataset = :dataset AND window_end <= :before
