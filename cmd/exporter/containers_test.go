@@ -27,12 +27,14 @@ import (
 // third of the rate take a minute and more, or wait for the next minute's tick.
 const takeOver = 4 * time.Minute
 
-// fleet is three daemons, a Postgres and a simulated API, each in a container, on a network of their own.
+// fleet is three daemons, a Postgres and a simulated API, each in a container. The daemons reach the Postgres by one
+// network and the API by another.
 type fleet struct {
 	*testing.T
 	network  *testcontainers.DockerNetwork
-	replicas []string // their containers
-	image    string   // of the program
+	outside  *testcontainers.DockerNetwork // the API's
+	replicas []string                      // their containers
+	image    string                        // of the program
 	api      string
 	address  string // the API's
 	database *postgres.PostgresContainer
@@ -77,7 +79,8 @@ func TestNetworkContainers(t *testing.T) {
 			begin, end func(victim string)
 		}{
 			{"replica paused", f.docker("pause"), f.docker("unpause")},
-			{"replica cut off from all", f.onNetwork("disconnect"), f.onNetwork("connect")},
+			{"replica cut off from the database", f.onNetwork("disconnect", f.network), f.onNetwork("connect", f.network)},
+			{"replica cut off from the API", f.onNetwork("disconnect", f.outside), f.onNetwork("connect", f.outside)},
 			{"replica killed", f.docker("kill"), f.docker("start")},
 		} {
 			f.awaitProgress()
@@ -111,32 +114,39 @@ func newFleet(t *testing.T, days int) *fleet {
 	t.Helper()
 	f := &fleet{T: t, since: time.Now().UTC().AddDate(0, 0, -days).Truncate(24 * time.Hour)}
 	ctx := t.Context()
+	f.network, f.outside = newNetwork(t), newNetwork(t)
 	var err error
-	if f.network, err = network.New(ctx); err != nil {
-		t.Fatal(err)
-	}
-	testcontainers.CleanupNetwork(t, f.network)
 	f.database, err = postgres.Run(ctx, cmp.Or(os.Getenv("EXPORTER_TEST_POSTGRES_IMAGE"), "postgres:17-alpine"),
 		postgres.BasicWaitStrategies(), testcontainers.WithLogger(log.NewNoopLogger()), network.WithNetwork([]string{"postgres"}, f.network))
 	testcontainers.CleanupContainer(t, f.database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	outside, err := f.database.ConnectionString(ctx, "sslmode=disable")
+	dsn, err := f.database.ConnectionString(ctx, "sslmode=disable")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.audit(outside)
+	f.audit(dsn)
 
 	inside := "postgres://postgres:postgres@postgres:5432/postgres?sslmode=disable"
 	f.build(f.config(inside, 5), f.config(inside, 1000))
-	f.api = f.run(f.image, "simulate", "--listen", "0.0.0.0:8090")
+	f.api = f.run([]*testcontainers.DockerNetwork{f.outside}, f.image, "simulate", "--listen", "0.0.0.0:8090")
 	// The key goes over plain http to localhost only: here that name has a second address, the API's.
 	f.address = f.do("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f.api)
 	for range 3 {
-		f.replicas = append(f.replicas, f.run("--add-host", "localhost:"+f.address, f.image, "run", "-c", "/exporter.yaml", "--lease", "3s"))
+		f.replicas = append(f.replicas, f.exporter("-c", "/exporter.yaml", "--lease", "3s"))
 	}
 	return f
+}
+
+func newNetwork(t *testing.T) *testcontainers.DockerNetwork {
+	t.Helper()
+	n, err := network.New(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	testcontainers.CleanupNetwork(t, n)
+	return n
 }
 
 func (f *fleet) config(dsn string, rate int) string {
@@ -191,9 +201,9 @@ func (f *fleet) build(config, fast string) {
 }
 
 // run starts a container. The label is what testcontainers gives its own, so that those of a killed test are found.
-func (f *fleet) run(args ...string) (container string) {
+func (f *fleet) run(on []*testcontainers.DockerNetwork, args ...string) (container string) {
 	f.Helper()
-	container = f.do(append([]string{"run", "-d", "--label", "org.testcontainers=true", "--network", f.network.Name}, args...)...)
+	container = f.do(append([]string{"create", "--label", "org.testcontainers=true", "--network", on[0].Name}, args...)...)
 	f.Cleanup(func() {
 		if f.Failed() {
 			logs, _ := exec.Command("docker", "logs", "--tail", "20", container).CombinedOutput()
@@ -201,7 +211,18 @@ func (f *fleet) run(args ...string) (container string) {
 		}
 		_ = exec.Command("docker", "rm", "-f", container).Run()
 	})
+	for _, n := range on[1:] {
+		f.onNetwork("connect", n)(container)
+	}
+	f.do("start", container)
 	return container
+}
+
+// exporter starts one, with the API under the name of localhost.
+func (f *fleet) exporter(args ...string) (container string) {
+	f.Helper()
+	with := []string{"--add-host", "localhost:" + f.address, f.image, "run"}
+	return f.run([]*testcontainers.DockerNetwork{f.network, f.outside}, append(with, args...)...)
 }
 
 // do runs docker and returns what it prints.
@@ -226,8 +247,8 @@ func (f *fleet) docker(args ...string) func(container string) {
 	}
 }
 
-func (f *fleet) onNetwork(verb string) func(container string) {
-	return f.docker("network", verb, f.network.Name)
+func (f *fleet) onNetwork(verb string, n *testcontainers.DockerNetwork) func(container string) {
+	return f.docker("network", verb, n.Name)
 }
 
 // number is the first cell of a query.
@@ -298,7 +319,7 @@ func (f *fleet) stop() {
 // finish reads what is left, at once.
 func (f *fleet) finish() {
 	f.Helper()
-	last := f.run("--add-host", "localhost:"+f.address, f.image, "run", "-c", "/fast.yaml", "--once")
+	last := f.exporter("-c", "/fast.yaml", "--once")
 	if code := f.do("wait", last); code != fmt.Sprint(app.ExitDone) {
 		f.Errorf("the last pass ended with %s", code)
 	}
