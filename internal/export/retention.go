@@ -52,9 +52,17 @@ func (d Dataset) begin(now time.Time) time.Time {
 	return since
 }
 
-// retained are the tables whose rows go when they are too old: by their time field, or by their window where they have none.
-// A history of a table's rows is not among them.
-func (d Dataset) retained() []schema.Table { return []schema.Table{d.Mapper.Table()} }
+// retained are the tables whose rows go when they are too old, by their time field, or by their window where they have none:
+// what rows were before they changed goes as the rows do.
+func (d Dataset) retained() []schema.Table {
+	table := d.Mapper.Table()
+	if !table.History {
+		return []schema.Table{table}
+	}
+	history := table.HistoryTable()
+	history.TimeField = table.TimeField
+	return []schema.Table{table, history}
+}
 
 // retire takes the windows before what is kept out of what is due.
 func (p *passage) retire(ctx context.Context) error {

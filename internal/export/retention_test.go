@@ -81,6 +81,32 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// What old rows were before they changed goes as they do.
+func TestRetentionOfAHistory(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w := keepingWorld(t, k, 300, start.AddDate(0, 0, -4))
+		w.export()
+		w.clock.Advance(30 * time.Hour)
+		w.export()
+		history := k.table("calls_history")
+		versions := func() (all, old int) {
+			return w.count("select count(*) from %s", history), w.count("select count(*) from %s where %s < '%s'",
+				history, k.instant("started_at"), w.keptFrom().Format(time.RFC3339))
+		}
+		keeping(&w.exporter.Dataset)
+		w.exporter = w.newExporter(w.exporter.Dataset, w.warehouse)
+		all, old := versions()
+		if old == 0 || old == all {
+			t.Fatalf("of %d versions %d are old: nothing is tried", all, old)
+		}
+		w.export()
+		if left, still := versions(); still != 0 || left != all-old {
+			t.Errorf("%d versions are left, %d of them old; of %d versions %d were", left, still, all, old)
+		}
+	})
+}
+
 // What is older than the retention is not even asked for, and windows that failed do not hold up what is complete.
 func TestRetentionShortensHistory(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
