@@ -28,7 +28,7 @@ func TestReplicasShareTheRate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.write(strings.NewReplacer("requests_per_second: 10000", "requests_per_second: "+strconv.Itoa(rate), "page_size: 50", "page_size: 30").Replace(string(text)))
+			s.write(strings.NewReplacer("requests_per_second: 10000", "requests_per_second: "+strconv.Itoa(rate), "page_size: 50", "page_size: 20").Replace(string(text)))
 			s.run("migrate").ends(app.ExitDone)
 			all := s.meet(replicas)
 			began := s.seconds()

@@ -25,9 +25,17 @@ func (w *Warehouse) explain(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// primary is the part of a result code that says what it is; the rest of an extended one tells the details.
+const primary = 0xff
+
+// isLocked reports whether another process holds a lock.
+func isLocked(err error) bool {
+	var driver *sqlite.Error
+	return errors.As(err, &driver) && driver.Code()&primary == sqlite3.SQLITE_BUSY
+}
+
 // hint is what an operator can do about a result code; "" when the warehouse is not at fault.
 func hint(code int) string {
-	const primary = 0xff // the rest of an extended code tells the details
 	switch code & primary {
 	case sqlite3.SQLITE_FULL:
 		return "the disk is full: make room"

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io/fs"
 	"time"
@@ -41,7 +42,13 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, w.writer, files,
+	// One of its own, which waits by itself.
+	db, err := sql.Open("sqlite", dsn(w.path, w.options.BusyTimeout, "_txlock=immediate"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // what was committed is in the file
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
 		goose.WithTableName("exporter_migrations"), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
@@ -60,7 +67,7 @@ func (w *Warehouse) Check(ctx context.Context) (string, error) {
 	if err := w.unmoved(); err != nil {
 		return "", err
 	}
-	tx, err := w.writer.BeginTx(ctx, nil)
+	tx, err := w.begin(ctx)
 	if err != nil {
 		return "", w.explain(ctx, "check", err)
 	}

@@ -157,7 +157,7 @@ func (w *Warehouse) Measure(ctx context.Context, m sink.Measurement) (values []s
 	if timeout == 0 {
 		timeout = sink.MeasureTimeout
 	}
-	readOnly, err := sql.Open("sqlite", dsn(w.path, Options{}, "mode=ro&_query_only=1"))
+	readOnly, err := sql.Open("sqlite", dsn(w.path, w.options.BusyTimeout, "mode=ro&_query_only=1"))
 	if err != nil {
 		return nil, w.explain(ctx, what, err)
 	}

@@ -44,10 +44,11 @@ type Options struct {
 
 // Warehouse is a SQLite file. Make it with Open.
 type Warehouse struct {
-	path   string
-	file   os.FileInfo // of the file that was opened
-	writer *sql.DB     // of one connection
-	reader *sql.DB
+	path    string
+	options Options
+	file    os.FileInfo // of the file that was opened
+	writer  *sql.DB     // of one connection, which does not wait by itself: see patiently
+	reader  *sql.DB
 }
 
 // Open opens the file, and makes it when it is not there. The exporter's own tables come with Migrate.
@@ -60,17 +61,20 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Warehouse{path: path, file: info}
-	if w.writer, err = sql.Open("sqlite", dsn(path, o, "_txlock=immediate")); err != nil {
+	if o.BusyTimeout == 0 {
+		o.BusyTimeout = 10 * time.Second
+	}
+	w := &Warehouse{path: path, options: o, file: info}
+	if w.writer, err = sql.Open("sqlite", dsn(path, 0, "_txlock=immediate")); err != nil {
 		return nil, fmt.Errorf("open warehouse: %w", err)
 	}
 	w.writer.SetMaxOpenConns(1)
-	if w.reader, err = sql.Open("sqlite", dsn(path, o, "_query_only=1")); err != nil {
+	if w.reader, err = sql.Open("sqlite", dsn(path, o.BusyTimeout, "_query_only=1")); err != nil {
 		return nil, errors.Join(fmt.Errorf("open warehouse: %w", err), w.writer.Close())
 	}
 	w.reader.SetMaxOpenConns(readers(o))
 	w.reader.SetMaxIdleConns(readers(o))
-	if err := w.writer.PingContext(ctx); err != nil {
+	if err := w.patiently(ctx, func() error { return w.writer.PingContext(ctx) }); err != nil {
 		w.Close()
 		return nil, w.explain(ctx, "open warehouse", err)
 	}
@@ -97,16 +101,13 @@ func makeFile(path string) (os.FileInfo, error) {
 // dsn names the file and how each connection is set up. synchronous FULL makes a commit survive a power cut:
 // NORMAL would be consistent too, since rows and ledger are one transaction, but a backfill that was told to
 // be done might then not be.
-func dsn(path string, o Options, extra string) string {
-	if o.BusyTimeout == 0 {
-		o.BusyTimeout = 10 * time.Second
-	}
+func dsn(path string, busy time.Duration, extra string) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // a drive letter
 	}
 	settings := fmt.Sprintf("_busy_timeout=%d&_journal_mode=WAL&_synchronous=FULL&_pragma=journal_size_limit(67108864)&%s",
-		o.BusyTimeout.Milliseconds(), extra)
+		busy.Milliseconds(), extra)
 	return (&url.URL{Scheme: "file", Path: slashed, RawQuery: settings}).String()
 }
 
@@ -129,7 +130,7 @@ func (w *Warehouse) write(ctx context.Context, what string, do func(tx *sql.Tx) 
 	if err := w.unmoved(); err != nil {
 		return err
 	}
-	tx, err := w.writer.BeginTx(ctx, nil)
+	tx, err := w.begin(ctx)
 	if err != nil {
 		return w.explain(ctx, what, err)
 	}
@@ -141,6 +142,34 @@ func (w *Warehouse) write(ctx context.Context, what string, do func(tx *sql.Tx) 
 		return w.explain(ctx, what, err)
 	}
 	return nil
+}
+
+// begin takes the write lock.
+func (w *Warehouse) begin(ctx context.Context) (tx *sql.Tx, err error) {
+	err = w.patiently(ctx, func() error {
+		tx, err = w.writer.BeginTx(ctx, nil)
+		return err
+	})
+	return tx, err
+}
+
+// lookEvery is how soon a lock that another process holds is asked for again.
+const lookEvery = 2 * time.Millisecond
+
+// patiently tries until another process does not hold the lock any more, for BusyTimeout at most. SQLite's own wait sleeps
+// for ever longer between two looks, and so misses the moments between the transactions of those who write without a pause.
+func (w *Warehouse) patiently(ctx context.Context, try func() error) error {
+	for deadline := time.Now().Add(w.options.BusyTimeout); ; {
+		err := try()
+		if !isLocked(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // unmoved checks that the path still leads to the file that was opened. SQLite would go on writing to a file
