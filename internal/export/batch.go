@@ -19,19 +19,22 @@ func (s *span) place(p part) *sink.Batch {
 		return b
 	}
 	placeOf := s.placer(b.Table, p.stretch)
-	kept := b.Rows[:0]
-	for _, row := range b.Rows {
-		start, at, ok := placeOf(row.Row)
+	kept := 0
+	for i := range b.Rows {
+		start, at, ok := placeOf(b.Rows[i].Row)
 		if !ok {
 			continue
 		}
-		row.WindowStart = start
-		kept = append(kept, row)
+		if kept < i {
+			b.Rows[kept] = b.Rows[i]
+		}
+		b.Rows[kept].WindowStart = start
+		kept++
 		if at >= 0 {
 			s.tallies[at].rows++
 		}
 	}
-	b.Rows = kept
+	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
 		bounds := s.boundsOf(b.Rejects[i].Raw, p.stretch)
 		b.Rejects[i].WindowStart, b.Rejects[i].WindowEnd = bounds.Start, bounds.End
@@ -49,6 +52,7 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 	if s.Dataset.Snapshot {
 		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
 	}
+	last := first
 	return func(row schema.Row) (time.Time, int, bool) {
 		if field < 0 || row.Values[field].IsNull() {
 			return s.tallies[first].Window.Start, first, true
@@ -57,11 +61,14 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 		if !stretch.Contains(instant) {
 			return s.Dataset.Grid.At(instant).Start, -1, keyed
 		}
-		at := s.at(instant)
-		if t := s.tallies[at]; instant.Before(t.from) {
+		if !s.tallies[last].Window.Contains(instant) { // rows mostly come in order of time
+			last = s.at(instant)
+		}
+		t := &s.tallies[last]
+		if instant.Before(t.from) {
 			return t.Window.Start, -1, true
 		}
-		return s.tallies[at].Window.Start, at, true
+		return t.Window.Start, last, true
 	}
 }
 
@@ -85,6 +92,30 @@ func (e *Exporter) instant(t schema.Type, v schema.Value) time.Time {
 		return at
 	}
 	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), e.Dataset.Grid.Location())
+}
+
+// timed tells when the rows of the dataset are.
+type timed struct {
+	*Exporter
+	place int // of the time field; -1: there is none
+	kind  schema.Type
+}
+
+func (e *Exporter) timed() timed {
+	table := e.Dataset.Mapper.Table()
+	t := timed{Exporter: e, place: table.ColumnIndex(table.TimeField)}
+	if t.place >= 0 {
+		t.kind = table.Columns[t.place].Type
+	}
+	return t
+}
+
+// at is when a row is; ok is false for a row without a time.
+func (t timed) at(row schema.Row) (at time.Time, ok bool) {
+	if t.place < 0 || row.Values[t.place].IsNull() {
+		return time.Time{}, false
+	}
+	return t.instant(t.kind, row.Values[t.place]), true
 }
 
 // timeOf is when a row is, by its time field; ok is false for a row without a time.

@@ -6,15 +6,47 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
 )
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. A lane reads one part of
 // a span while it commits the one before: it holds the rows of two transactions at most. Each dataset that has work
 // has a lane of its own, so that none waits for another. One with more work takes free ones of these besides.
-type Lanes struct{ free *semaphore.Weighted }
+type Lanes struct {
+	free   *semaphore.Weighted
+	unused sync.Pool // of *memory
+}
 
 // NewLanes are so many lanes for all datasets to share.
 func NewLanes(n int) *Lanes { return &Lanes{free: semaphore.NewWeighted(int64(n))} }
+
+// memory is what the rows of a part lie in. Once they are committed, those of another part do.
+type memory struct {
+	chunk schema.Chunk
+	rows  []sink.Row
+}
+
+// memory is some for the rows of a part. That of a part that is not committed is left to the garbage collector.
+func (l *Lanes) memory() *memory {
+	if l != nil {
+		if m, ok := l.unused.Get().(*memory); ok {
+			return m
+		}
+	}
+	return &memory{}
+}
+
+// reuse takes the memory of rows that nobody uses any more.
+func (l *Lanes) reuse(m *memory) {
+	if l == nil || m == nil {
+		return
+	}
+	m.chunk.Reset()
+	clear(m.rows[:cap(m.rows)])
+	l.unused.Put(m)
+}
 
 // take takes a free lane, if there is one. It must be given back.
 func (l *Lanes) take() bool { return l != nil && l.free.TryAcquire(1) }

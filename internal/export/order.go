@@ -3,6 +3,7 @@ package export
 import (
 	"cmp"
 	"hash/maphash"
+	"strings"
 
 	"samespace-exporter/internal/schema"
 )
@@ -25,7 +26,10 @@ type order struct {
 	key  []int
 	seed maphash.Seed
 	// seen is the place of each key, by its hash. Two keys of one hash look like disorder: the rows are read again.
-	seen map[uint64]int32
+	// Until a key is not greater than the one before, no key can have come again: they wait in ascending.
+	seen      map[uint64]int32
+	ascending []seenKey
+	greatest  schema.Value
 
 	pages int   // begun
 	first int32 // the place of the page's first row
@@ -43,8 +47,16 @@ func newOrder(d Dataset) *order {
 		}
 	}
 	o.key = table.KeyIndexes()
-	o.seen = make(map[uint64]int32)
+	if len(o.key) != 1 {
+		o.seen = make(map[uint64]int32)
+	}
 	return o
+}
+
+// seenKey is the hash of a key and its place.
+type seenKey struct {
+	hash  uint64
+	place int32
 }
 
 // ordered reports whether values of a type can be ordered without knowing the server's collation.
@@ -66,10 +78,14 @@ func (o *order) turn() {
 func (o *order) skip() { o.place++ }
 
 // back goes back to the row before, to see a newer version of it.
-func (o *order) back() { o.place-- }
+func (o *order) back() {
+	o.remember()
+	o.place--
+}
 
 // backTo goes back to behind a row that so many rows followed.
 func (o *order) backTo(row schema.Row, followed int) {
+	o.remember()
 	o.place -= int32(followed)
 	if o.sorted >= 0 && !row.Values[o.sorted].IsNull() {
 		o.last = row.Values[o.sorted]
@@ -111,10 +127,36 @@ func (o *order) seeKey(row schema.Row) {
 		return
 	}
 	key := o.hash(row)
+	if o.seen == nil {
+		if v := row.Values[o.key[0]]; o.above(v) {
+			o.greatest = v
+			o.ascending = append(o.ascending, seenKey{key, o.place})
+			return
+		}
+		o.remember()
+	}
 	if before, ok := o.seen[key]; ok && before < o.first && before+1 < o.place {
 		o.reason = "a row came again on a later page"
 	}
 	o.seen[key] = o.place
+}
+
+// above reports whether a value of the key is greater than all before it, in some order that knows no two as equal that
+// differ.
+func (o *order) above(v schema.Value) bool {
+	return cmp.Or(strings.Compare(v.Str(), o.greatest.Str()), cmp.Compare(v.Int(), o.greatest.Int())) > 0
+}
+
+// remember has all keys from now on looked up among those that were seen.
+func (o *order) remember() {
+	if o.seen != nil {
+		return
+	}
+	o.seen = make(map[uint64]int32, 2*len(o.ascending))
+	for _, k := range o.ascending {
+		o.seen[k.hash] = k.place
+	}
+	o.ascending = nil
 }
 
 func (o *order) hash(row schema.Row) uint64 {

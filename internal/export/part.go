@@ -59,6 +59,7 @@ type part struct {
 	stretch window.Window // all of its rows were read: that which was wanted, or a beginning of it
 	asked   window.Window // what the API was asked for: the stretch and the lead
 	rows    []sink.Row
+	memory  *memory // that the rows lie in
 	rejects []sink.Reject
 	reading source.Reading
 	besides []sink.TableRows // of a dashboard
@@ -111,7 +112,7 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	}
 	e.server.fits(len(t.rows) > 0)
 	p := part{
-		stretch: w.stretch, asked: q.Range, rows: t.rows, rejects: t.rejects, reading: reading, replaced: t.replaced, mapping: t.took,
+		stretch: w.stretch, asked: q.Range, rows: t.rows, memory: t.memory, rejects: t.rejects, reading: reading, replaced: t.replaced, mapping: t.took,
 	}
 	if drawn {
 		p.stretch.End, p.asked.End = reading.End, reading.End
@@ -131,9 +132,9 @@ type taking struct {
 	*Exporter
 	wanted   wanted
 	asked    window.Window
-	table    schema.Table
+	timed    timed
 	order    *order
-	chunk    schema.Chunk
+	memory   *memory
 	rows     []sink.Row
 	rejects  []sink.Reject
 	rejected *schema.RejectError // the first one
@@ -151,8 +152,9 @@ type taking struct {
 type taken struct{ rows, rejects, replaced int }
 
 func newTaking(e *Exporter, w wanted, asked window.Window) *taking {
-	table := e.Dataset.Mapper.Table()
-	return &taking{Exporter: e, wanted: w, asked: asked, table: table, order: newOrder(e.Dataset)}
+	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), order: newOrder(e.Dataset), memory: e.Lanes.memory()}
+	t.rows = t.memory.rows[:0]
+	return t
 }
 
 // Take maps the rows of a page.
@@ -185,28 +187,34 @@ func (t *taking) makeRoom(rows int) {
 	room := make([]sink.Row, len(t.rows), max(len(t.rows)+rows+min(t.Expect(), t.wanted.maxRows), cap(t.rows)*3/2))
 	copy(room, t.rows)
 	t.rows = room
+	t.memory.rows = room
 }
 
 func (t *taking) takeRow(raw string) error {
 	t.before = taken{len(t.rows), len(t.rejects), t.replaced}
-	row, err := t.Dataset.Mapper.MapInto(&t.chunk, raw)
+	row, err := t.Dataset.Mapper.MapInto(&t.memory.chunk, raw)
+	if err != nil {
+		return t.reject(raw, err)
+	}
+	t.order.see(row)
+	t.replaced += row.Replaced
+	t.rows = append(t.rows, sink.Row{Row: row})
+	t.note(t.timed.at(row))
+	return nil
+}
+
+// reject keeps a row that does not fit, where the dataset does not fail on it.
+func (t *taking) reject(raw string, err error) error {
 	var reject *schema.RejectError
-	switch {
-	case err == nil:
-		t.order.see(row)
-		t.replaced += row.Replaced
-		t.rows = append(t.rows, sink.Row{Row: row})
-		t.note(t.timeOf(t.table, row))
-	case errors.As(err, &reject) && (!t.Dataset.FailOnBadRow || t.wanted.rejects):
-		t.order.skip()
-		t.note(t.rejectedTime(raw))
-		if t.rejected == nil {
-			t.rejected = reject
-		}
-		t.rejects = append(t.rejects, sink.Reject{Raw: strings.Clone(raw), Field: reject.Field, Reason: reject.Reason})
-	default:
+	if !errors.As(err, &reject) || t.Dataset.FailOnBadRow && !t.wanted.rejects {
 		return fmt.Errorf("map row: %w", err)
 	}
+	t.order.skip()
+	t.note(t.rejectedTime(raw))
+	if t.rejected == nil {
+		t.rejected = reject
+	}
+	t.rejects = append(t.rejects, sink.Reject{Raw: strings.Clone(raw), Field: reject.Field, Reason: reject.Reason})
 	return nil
 }
 
@@ -222,7 +230,7 @@ func (t *taking) rejectedTime(raw string) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	return t.instant(t.table.Columns[t.table.ColumnIndex(t.table.TimeField)].Type, v), true
+	return t.instant(t.timed.kind, v), true
 }
 
 // putBack takes back the last row: a newer version of it came.

@@ -27,7 +27,9 @@ const (
 type outcome struct {
 	held  *held
 	batch *sink.Batch // a part to commit
-	event Event       // of the part
+	// memory is what the batch's rows lie in; nil: nobody knows.
+	memory *memory
+	event  Event // of the part
 	// evidence is what a part that held still says of rows that are gone; else nil.
 	evidence *evidence
 	err      error // why the rest of the span was not read
@@ -287,7 +289,7 @@ func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
 	event.Step, event.Windows = StepMapped, done(batch.Readings)
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
-	outcomes <- outcome{held: s.held, batch: batch, event: event, evidence: evidence}
+	outcomes <- outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence}
 }
 
 // begin notes that the windows of a stretch are being read.

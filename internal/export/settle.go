@@ -69,6 +69,8 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
+	o.batch.Rows = nil
+	p.Lanes.reuse(o.memory)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {

@@ -12,27 +12,56 @@ const (
 )
 
 // Chunk is memory for rows that are kept together: with it a row costs hardly an allocation of its own, and its
-// text is not that of the page, of which it is a small part. The zero Chunk is ready. It is for one goroutine.
+// text is not that of the page, of which it is a small part. The zero Chunk is ready. It is for one goroutine, and
+// for the rows of one Mapper until it is Reset.
 type Chunk struct {
 	values []Value
+	full   [][]Value // blocks of values that were used up
+	spare  [][]Value // blocks of values for rows to come, all NULL
 	text   strings.Builder
 	names  []chunkName // of the row before, by place
+	before []string    // texts of the row before, by slot
 }
 
-// chunkName is a name as it was written, and its slot.
+// chunkName is a name as it was written, with its quotes, and its slot.
 type chunkName struct {
 	text string
 	slot int
 }
 
+// Reset makes the chunk one for other rows, whose values take the place of those that lie in it: none of its rows may be
+// used any more. (Their texts stay as they are.)
+func (c *Chunk) Reset() {
+	for _, block := range append(c.full, c.values) {
+		if cap(block) > 0 {
+			clear(block)
+			c.spare = append(c.spare, block[:0])
+		}
+	}
+	clear(c.full)
+	*c = Chunk{full: c.full[:0], spare: c.spare}
+}
+
 // row is room for a row of n values, all NULL.
 func (c *Chunk) row(n int) []Value {
 	if cap(c.values)-len(c.values) < n {
-		c.values = make([]Value, 0, max(chunkValues/max(n, 1)*n, n))
+		c.turn(n)
 	}
 	first := len(c.values)
 	c.values = c.values[:first+n]
 	return c.values[first : first+n : first+n]
+}
+
+// turn goes on to a block with room for a row of n values.
+func (c *Chunk) turn(n int) {
+	if cap(c.values) > 0 {
+		c.full = append(c.full, c.values)
+	}
+	if last := len(c.spare) - 1; last >= 0 && cap(c.spare[last]) >= n {
+		c.values, c.spare = c.spare[last], c.spare[:last]
+		return
+	}
+	c.values = make([]Value, 0, max(chunkValues, n))
 }
 
 // giveBack takes the room of the row that was made last.
@@ -42,16 +71,23 @@ func (c *Chunk) giveBack(n int) {
 	c.values = c.values[:first]
 }
 
+// keepAs is a copy of a text of a slot. What the row before had there is not copied again: many columns have few values.
+func (c *Chunk) keepAs(slot int, s string) string {
+	if slot >= len(c.before) {
+		c.before = append(c.before, make([]string, slot+1-len(c.before))...)
+	}
+	if s != c.before[slot] {
+		c.before[slot] = c.keep(s)
+	}
+	return c.before[slot]
+}
+
 // keep is a copy of a text.
 func (c *Chunk) keep(s string) string {
 	if len(s) > chunkText/8 {
 		return strings.Clone(s)
 	}
-	if c.text.Cap()-c.text.Len() < len(s) {
-		c.text = strings.Builder{}
-		c.text.Grow(chunkText)
-	}
-	from := c.text.Len()
+	from := c.makeRoom(len(s))
 	c.text.WriteString(s)
 	return c.text.String()[from:]
 }
@@ -61,11 +97,16 @@ func (c *Chunk) keepBytes(b []byte) string {
 	if len(b) > chunkText/8 {
 		return string(b)
 	}
-	if c.text.Cap()-c.text.Len() < len(b) {
+	from := c.makeRoom(len(b))
+	c.text.Write(b)
+	return c.text.String()[from:]
+}
+
+// makeRoom makes room for a text, and is where it will begin.
+func (c *Chunk) makeRoom(size int) (from int) {
+	if c.text.Cap()-c.text.Len() < size {
 		c.text = strings.Builder{}
 		c.text.Grow(chunkText)
 	}
-	from := c.text.Len()
-	c.text.Write(b)
-	return c.text.String()[from:]
+	return c.text.Len()
 }

@@ -147,5 +147,5 @@ func (c *columnRule) time(k kind, s string) (Value, error) {
 	default:
 		micros, err = parseDate(s)
 	}
-	return Value{set: true, num: micros}, err
+	return numValue(micros), err
 }

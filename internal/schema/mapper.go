@@ -189,13 +189,16 @@ func (r *rowReader) keyMember() bool {
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper
-	place   int    // of the id in the row
-	chunk   *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
-	in      cursor
-	row     Row
-	seen    placeSet     // by slot: the ids that were there
-	extra   *canonWriter // what becomes _extra; nil when there is nothing
-	unknown []string     // ids that are not allowed
+	place int    // of the id to come in the row
+	chunk *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
+	in    cursor
+	row   Row
+	seen  placeSet // by slot: the ids that were there
+	// timeText is the last Timestamptz as it was written, with its quotes, and time what it stands for.
+	timeText string
+	time     Value
+	extra    *canonWriter // what becomes _extra; nil when there is nothing
+	unknown  []string     // ids that are not allowed
 }
 
 // whole reads the row and looks whether it may be one.
@@ -242,15 +245,17 @@ func (r *rowReader) read() error {
 
 // member reads one id with its value.
 func (r *rowReader) member() error {
-	name, err := r.in.name()
-	if err != nil {
-		return &RejectError{Reason: err.Error()}
+	name, slot, known := r.expected()
+	if !known {
+		var err error
+		if name, err = r.in.name(); err != nil {
+			return &RejectError{Reason: err.Error()}
+		}
 	}
 	value, err := r.in.value(1)
 	if err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
-	slot, known := r.expected(name)
 	id := name.text[1 : len(name.text)-1]
 	if !known {
 		if id, _, err = name.unquote(); err != nil {
@@ -259,6 +264,7 @@ func (r *rowReader) member() error {
 		slot, known = r.slots[id]
 		r.expect(name, slot, known)
 	}
+	r.place++
 	switch {
 	case !known:
 		return r.unmappedID(id, name, value)
@@ -268,31 +274,44 @@ func (r *rowReader) member() error {
 		return nil // dropped
 	}
 	column := &r.columns[slot]
+	if column.Type == Timestamptz && r.timeText != "" && value.text == r.timeText { // reports have some times twice
+		r.row.Values[slot] = r.time
+		return nil
+	}
 	converted, replaced, err := column.convert(value)
 	if err != nil {
 		return &RejectError{Field: column.Name, ID: id, Reason: column.show(value) + " " + err.Error()}
 	}
-	if r.chunk != nil {
-		converted.str = r.chunk.keep(converted.str)
+	switch {
+	case column.Type == Timestamptz && value.kind == stringKind:
+		r.timeText, r.time = value.text, converted
+	case r.chunk != nil && column.Type.holdsText():
+		converted.str = r.chunk.keepAs(slot, converted.str)
 	}
 	r.row.Values[slot] = converted
 	r.row.Replaced += replaced
 	return nil
 }
 
-// expected is the slot of a name that the row before had at the same place: rows have their ids in one order.
-func (r *rowReader) expected(name token) (slot int, known bool) {
-	place := r.place
-	r.place++
-	if r.chunk == nil || place >= len(r.chunk.names) || r.chunk.names[place].text != name.text {
-		return 0, false
+// expected passes over the name that the row before had at the same place, and its colon: rows have their ids in one
+// order. known is false, and nothing is passed over, where another name is there, or none.
+func (r *rowReader) expected() (name token, slot int, known bool) {
+	if r.chunk == nil || r.place >= len(r.chunk.names) {
+		return token{}, 0, false
 	}
-	return r.chunk.names[place].slot, true
+	of := &r.chunk.names[r.place]
+	r.in.space()
+	rest := r.in.text[r.in.pos:]
+	if !strings.HasPrefix(rest, of.text) || len(rest) == len(of.text) || rest[len(of.text)] != ':' {
+		return token{}, 0, false
+	}
+	r.in.pos += len(of.text) + 1
+	return token{kind: stringKind, text: of.text}, of.slot, true
 }
 
 // expect keeps the slot of a plain name for the next row.
 func (r *rowReader) expect(name token, slot int, known bool) {
-	place := r.place - 1
+	place := r.place
 	if r.chunk == nil || !known || name.escaped || place >= maxExpected {
 		return
 	}

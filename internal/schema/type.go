@@ -45,5 +45,8 @@ func (t Type) String() string {
 	return typeNames[t]
 }
 
+// holdsText reports whether the type's values are texts.
+func (t Type) holdsText() bool { return t == Text || t == Numeric || t == Duration || t == JSON }
+
 // MarshalText is the name that a mapping uses for the type.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -19,24 +19,29 @@ import (
 //	Timestamp            Time: the wall-clock time written as if it were UTC, whole microseconds
 //	Date                 Time: midnight of the day, written as if it were UTC
 //	JSON                 Str: canonical JSON, see CanonicalJSON
+//
+// It is small, since a process holds a million of them: that it is no NULL is told by the half that its type does not use.
 type Value struct {
-	set bool
-	num int64 // Int, Bool, Float's bits, or Time's microseconds since the Unix epoch
-	str string
+	num int64  // Int, Bool, Float's bits, or Time's microseconds since the Unix epoch; 1 beside a text
+	str string // beside a number: notNull
 }
 
+const notNull = "#"
+
+func numValue(n int64) Value { return Value{num: n, str: notNull} }
+
 // StrValue is a Value of Text, Numeric, Duration or JSON. The caller vouches that s is canonical.
-func StrValue(s string) Value { return Value{set: true, str: s} }
+func StrValue(s string) Value { return Value{num: 1, str: s} }
 
 // IntValue is a Value of Integer.
-func IntValue(i int64) Value { return Value{set: true, num: i} }
+func IntValue(i int64) Value { return numValue(i) }
 
 // BoolValue is a Value of Boolean.
 func BoolValue(b bool) Value {
 	if b {
-		return Value{set: true, num: 1}
+		return numValue(1)
 	}
-	return Value{set: true}
+	return numValue(0)
 }
 
 // FloatValue is a Value of Float. Negative zero becomes zero, since SQL holds them equal.
@@ -44,14 +49,14 @@ func FloatValue(f float64) Value {
 	if f == 0 {
 		f = 0
 	}
-	return Value{set: true, num: int64(math.Float64bits(f))}
+	return numValue(int64(math.Float64bits(f)))
 }
 
 // TimeValue is a Value of Timestamptz, Timestamp or Date. What is finer than a microsecond is cut off.
-func TimeValue(t time.Time) Value { return Value{set: true, num: t.UnixMicro()} }
+func TimeValue(t time.Time) Value { return numValue(t.UnixMicro()) }
 
 // IsNull reports whether the cell is NULL: an absent key or a JSON null.
-func (v Value) IsNull() bool { return !v.set }
+func (v Value) IsNull() bool { return v.num == 0 && v.str == "" }
 
 // Str is the value of a Text, Numeric, Duration or JSON cell.
 func (v Value) Str() string { return v.str }
