@@ -210,6 +210,7 @@ func newTransport(inFlight int) http.RoundTripper {
 		MaxIdleConnsPerHost:    inFlight,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         32 << 10, // pages are long: a read for every four kilobytes costs
 	}
 }
 

@@ -35,14 +35,22 @@ func encode(t schema.Table, rows []sink.Row) rowset {
 	width := len(s.shape.columns)
 	cells := make([]any, len(rows)*width) // one allocation for all
 	var times clockTexts
+	texts := make([]any, len(t.Columns)) // the last one of each column: many have few values
 	for i := range rows {
 		row := &rows[i]
 		r := cells[i*width : (i+1)*width : (i+1)*width]
 		for c := range t.Columns {
-			if v := row.Values[c]; t.Columns[c].Type == schema.Timestamptz && !v.IsNull() {
+			v := row.Values[c]
+			switch of := t.Columns[c].Type; {
+			case of == schema.Timestamptz && !v.IsNull():
 				r[c] = times.instant(v.Micros())
-			} else {
-				r[c] = stored(t.Columns[c].Type, v)
+			case of == schema.Text && !v.IsNull():
+				if last, ok := texts[c].(string); !ok || last != v.Str() {
+					texts[c] = v.Str()
+				}
+				r[c] = texts[c]
+			default:
+				r[c] = stored(of, v)
 			}
 		}
 		r[len(t.Columns)] = stored(schema.JSON, row.Extra)
@@ -154,12 +162,32 @@ func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, 
 	if found, err := s.anyExisting(ctx, tx); err != nil || !found {
 		return s.rows, nil, err
 	}
-	rest := s.rows
-	for len(rest) > 0 {
-		chunk := rest[:min(len(rest), existingKeys, maxArgs/(len(s.shape.key)+1))]
-		rest = rest[len(chunk):]
-		found := make([]bool, len(chunk))
-		err := s.existing(ctx, tx, chunk, func(n int, is []any) {
+	size := min(existingKeys, maxArgs/(len(s.shape.key)+1))
+	whole := len(s.rows) - len(s.rows)%size
+	for _, part := range [][][]any{s.rows[:whole], s.rows[whole:]} {
+		more, differ, err := s.splitBy(ctx, tx, part, min(size, max(len(part), 1)))
+		if err != nil {
+			return nil, nil, err
+		}
+		fresh, changed = append(fresh, more...), append(changed, differ...)
+	}
+	return fresh, changed, nil
+}
+
+// splitBy splits size rows with each run of one prepared statement; they must come out even.
+func (s rowset) splitBy(ctx context.Context, tx *sql.Tx, rows [][]any, size int) (fresh, changed [][]any, err error) {
+	if len(rows) == 0 {
+		return nil, nil, nil
+	}
+	existing, err := tx.PrepareContext(ctx, s.shape.existing(size))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = existing.Close() }()
+	found := make([]bool, size)
+	for chunk := range slices.Chunk(rows, size) {
+		clear(found)
+		err := s.existing(ctx, existing, chunk, func(n int, is []any) {
 			found[n] = true
 			if !slices.EqualFunc(chunk[n][:len(is)], is, same) {
 				changed = append(changed, chunk[n])
@@ -193,7 +221,7 @@ func (s rowset) anyExisting(ctx context.Context, tx *sql.Tx) (found bool, err er
 }
 
 // existing calls found for each of the rows whose key the table has, with what the table has.
-func (s rowset) existing(ctx context.Context, tx *sql.Tx, rows [][]any, found func(n int, is []any)) error {
+func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, found func(n int, is []any)) error {
 	args := make([]any, 0, len(rows)*(len(s.shape.key)+1))
 	for n, row := range rows {
 		args = append(args, n)
@@ -208,7 +236,7 @@ func (s rowset) existing(ctx context.Context, tx *sql.Tx, rows [][]any, found fu
 	for i := range is {
 		to[i+1] = &is[i]
 	}
-	result, err := tx.QueryContext(ctx, s.shape.existing(len(rows)), args...) //nolint:sqlclosecheck // each closes it
+	result, err := query.QueryContext(ctx, args...) //nolint:sqlclosecheck // each closes it
 	return each(result, err, func() error {
 		err := result.Scan(to...)
 		found(n, is)

@@ -32,14 +32,15 @@ func (s shape) compared() int { return len(s.columns) - 1 }
 
 func (s shape) name(place int) string { return quote(s.columns[place].Name) }
 
-// insert takes rows times the values of columns and _exported_at.
+// insert takes rows times the values of columns and _exported_at. A commit fails as a whole where it does: so the statement
+// need not be undone by itself, for which SQLite would copy each page before it is changed.
 func (s shape) insert(rows int) string {
 	names := make([]string, 0, len(s.columns)+1)
 	for i := range s.columns {
 		names = append(names, s.name(i))
 	}
 	names = append(names, quote(schema.ExportedAtColumn))
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), tuples(rows, len(names)))
+	return fmt.Sprintf("INSERT OR FAIL INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), tuples(rows, len(names)))
 }
 
 // existing takes keys times a number and the key's values, and returns the number and the compared columns
