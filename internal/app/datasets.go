@@ -40,9 +40,9 @@ func (a *App) addDatasets(c *config.Config) error {
 	return nil
 }
 
-// sharedLanes is how many lanes all datasets share: one that has much to do reads and commits in two at once, within
+// sharedLanes is how many lanes all datasets share: one that has much to do reads and commits in three at once, within
 // the memory of four transactions.
-const sharedLanes = 1
+const sharedLanes = 2
 
 // replica is what the exporters of a process have in common.
 type replica struct {

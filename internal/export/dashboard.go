@@ -91,7 +91,7 @@ func (d Dataset) Tables() []schema.Table {
 }
 
 // readDashboard reads the description of a dashboard, and hands on the versions that are new or over.
-func (s *span) readDashboard(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+func (s *span) readDashboard(ctx context.Context, stretch window.Window, out outlet) error {
 	began := s.begun()
 	d, err := s.Dashboards.Dashboard(ctx, s.Dataset.Query.Dashboard)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *span) readDashboard(ctx context.Context, stretch window.Window, outcome
 			p.besides = append(p.besides, sink.TableRows{Table: mapper.Table(), Rows: changes})
 		}
 	}
-	s.handOn(p, began, outcomes)
+	s.handOn(p, began, out)
 	return nil
 }
 

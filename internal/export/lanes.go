@@ -11,41 +11,55 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// Lanes bound how much all datasets of a process do at once, and so how many rows it holds. A lane reads one part of
-// a span while it commits the one before: it holds the rows of two transactions at most. Each dataset that has work
-// has a lane of its own, so that none waits for another. One with more work takes free ones of these besides.
-type Lanes struct {
-	free   *semaphore.Weighted
-	unused sync.Pool // of *memory
-}
+// Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
+// has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
+// holds the rows of two transactions at most. One with more work takes free ones of these besides. Such a lane holds the
+// rows of one transaction: it reads, then commits, and the others read meanwhile.
+type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
 func NewLanes(n int) *Lanes { return &Lanes{free: semaphore.NewWeighted(int64(n))} }
 
-// memory is what the rows of a part lie in. Once they are committed, those of another part do.
+// memory is what the rows of a part lie in. Once they are committed, those of another part of the pass do.
 type memory struct {
 	chunk schema.Chunk
 	rows  []sink.Row
 }
 
-// memory is some for the rows of a part. That of a part that is not committed is left to the garbage collector.
-func (l *Lanes) memory() *memory {
-	if l != nil {
-		if m, ok := l.unused.Get().(*memory); ok {
-			return m
-		}
-	}
-	return &memory{}
-}
-
-// reuse takes the memory of rows that nobody uses any more.
-func (l *Lanes) reuse(m *memory) {
-	if l == nil || m == nil {
-		return
-	}
+// reset makes room for other rows: nobody uses those that lie there any more.
+func (m *memory) reset() {
 	m.chunk.Reset()
 	clear(m.rows[:cap(m.rows)])
-	l.unused.Put(m)
+}
+
+// memories are those that lie idle.
+type memories struct {
+	mu   sync.Mutex
+	idle []*memory
+}
+
+// take is memory for the rows of a part. That of a part that is not committed is left to the garbage collector.
+func (m *memories) take() *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := len(m.idle) - 1
+	if last < 0 {
+		return &memory{}
+	}
+	taken := m.idle[last]
+	m.idle = m.idle[:last]
+	return taken
+}
+
+// giveBack takes the memory of rows that nobody uses any more; nil is none.
+func (m *memories) giveBack(idle *memory) {
+	if idle == nil {
+		return
+	}
+	idle.reset()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.idle = append(m.idle, idle)
 }
 
 // take takes a free lane, if there is one. It must be given back.
@@ -59,7 +73,7 @@ func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	w := &work{passage: p, end: end}
-	w.lanes.Go(func() error { return w.lane(ctx) })
+	w.lanes.Go(func() error { return w.lane(ctx, outlet{outcomes: make(chan outcome)}) })
 	err := w.lanes.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -77,27 +91,42 @@ type work struct {
 	over     bool // nothing is left to be claimed, or that failed
 }
 
-// lane claims and reads one span after the other, and settles each part (commits it, or says why not) while the next
-// one is being read. The parts of a span are committed in their order; the spans of several lanes are not.
-func (w *work) lane(ctx context.Context) error {
-	outcomes := make(chan outcome)
+// outlet is the way from what reads in a lane to what settles.
+type outlet struct {
+	outcomes chan outcome
+	settled  chan struct{} // what reads waits for it after each outcome; nil: it goes on
+}
+
+func (o outlet) handOn(what outcome) {
+	o.outcomes <- what
+	if o.settled != nil {
+		<-o.settled
+	}
+}
+
+// lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
+// one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
+func (w *work) lane(ctx context.Context, out outlet) error {
 	var settling sync.WaitGroup
 	settling.Go(func() {
 		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
-		for o := range outcomes {
+		for o := range out.outcomes {
 			if err := w.settle(ctx, o); err != nil {
 				w.end(err)
 			}
+			if out.settled != nil {
+				out.settled <- struct{}{}
+			}
 		}
 	})
-	err := w.readDue(ctx, outcomes)
-	close(outcomes)
+	err := w.readDue(ctx, out)
+	close(out.outcomes)
 	settling.Wait()
 	return err
 }
 
 // readDue claims and reads one span after the other until nothing is due or the pass is to stop.
-func (w *work) readDue(ctx context.Context, outcomes chan<- outcome) error {
+func (w *work) readDue(ctx context.Context, out outlet) error {
 	for {
 		c, ok, err := w.next(ctx)
 		if err != nil || !ok {
@@ -106,7 +135,7 @@ func (w *work) readDue(ctx context.Context, outcomes chan<- outcome) error {
 		if c.fit.more {
 			w.another(ctx)
 		}
-		w.readSpan(ctx, c, outcomes)
+		w.readSpan(ctx, c, out)
 	}
 }
 
@@ -130,6 +159,6 @@ func (w *work) another(ctx context.Context) {
 	}
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
-		return w.lane(ctx)
+		return w.lane(ctx, outlet{outcomes: make(chan outcome), settled: make(chan struct{})})
 	})
 }

@@ -47,6 +47,8 @@ type wanted struct {
 	prove, rejects bool
 	// nearer lets the stretch end earlier, where it holds more than maxRows rows.
 	nearer bool
+	// memory is what the rows are to lie in, in place of any that do; nil: some of their own.
+	memory *memory
 	// expect is how many rows are expected from a time to the end of the stretch; nil, or less than 0: not known.
 	// sure says that this is more than a guess.
 	expect func(from time.Time) float64
@@ -152,7 +154,11 @@ type taking struct {
 type taken struct{ rows, rejects, replaced int }
 
 func newTaking(e *Exporter, w wanted, asked window.Window) *taking {
-	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), order: newOrder(e.Dataset), memory: e.Lanes.memory()}
+	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), order: newOrder(e.Dataset), memory: w.memory}
+	if t.memory == nil {
+		t.memory = &memory{}
+	}
+	t.memory.reset() // of a reading that tore
 	t.rows = t.memory.rows[:0]
 	return t
 }

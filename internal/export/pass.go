@@ -79,8 +79,13 @@ type passage struct {
 	keptOtherwise bool
 	// heavy counts the spans in a row that were cut since the source did not answer them.
 	heavy atomic.Int32
+	// memories are what rows lay in that are committed.
+	memories memories
 	// committed, when set, is called after each commit.
 	committed func()
+
+	// near are windows that were read, as the last claim that was told of any knew them.
+	near []sink.Entry
 
 	settling sync.Mutex // of what follows, until all lanes are done
 	summary  Summary
@@ -173,7 +178,8 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			c.fit = fitSpan(candidates, near, room, p.Order == sink.NewestFirst)
+			c.fit = fitSpan(candidates, p.nearest(near, room), room, p.Order == sink.NewestFirst)
+			c.fit.uncertain = c.fit.uncertain || len(near) == 0
 			return c.fit.windows
 		},
 	})
@@ -192,6 +198,19 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	return c, true, nil
 }
 
+// nearest are the windows near a span that have been read. Where there are none they are those that the claim before was
+// told of: a lane that goes on behind a long span which another one is reading need not begin with a single window. Only
+// where a span can be read in parts: there a guess that is wrong costs little.
+func (p *passage) nearest(near []sink.Entry, r room) []sink.Entry {
+	if len(near) > 0 {
+		p.near = near
+	}
+	if r.parts == 1 {
+		return near
+	}
+	return p.near
+}
+
 // room is how much a span may hold, by what was seen of the server.
 func (p *passage) room() room {
 	r := p.Dataset.room()
@@ -203,11 +222,11 @@ func (p *passage) room() room {
 }
 
 // readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.
-func (p *passage) readSpan(ctx context.Context, c claimed, outcomes chan<- outcome) {
+func (p *passage) readSpan(ctx context.Context, c claimed, out outlet) {
 	ctx, held := p.hold(ctx, c.lease)
 	s := newSpan(p, held, c.fit)
-	err := s.read(ctx, s.rest(), outcomes)
-	outcomes <- outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true}
+	err := s.read(ctx, s.rest(), out)
+	out.handOn(outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true})
 }
 
 // beginRun enters the pass's run when the first span is claimed: a pass with nothing to do leaves no trace.

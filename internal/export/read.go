@@ -90,12 +90,12 @@ func (s *span) rest() window.Window {
 }
 
 // read reads a stretch of the span, part by part, and hands on each part as one batch.
-func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- outcome) error {
+func (s *span) read(ctx context.Context, stretch window.Window, out outlet) error {
 	if s.Dataset.Kind == sink.KindDashboard {
-		return s.readDashboard(ctx, stretch, outcomes)
+		return s.readDashboard(ctx, stretch, out)
 	}
 	for !stretch.Empty() {
-		end, err := s.readPart(ctx, stretch, outcomes)
+		end, err := s.readPart(ctx, stretch, out)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (s *span) read(ctx context.Context, stretch window.Window, outcomes chan<- 
 // readPart reads a stretch, or as much of it as a transaction may hold, and hands it on. It cuts the stretch in half,
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
-func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes chan<- outcome) (time.Time, error) {
+func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) (time.Time, error) {
 	began := s.begun()
 	var p part
 	err := s.allowed(stretch)
@@ -118,10 +118,10 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 	if err != nil && s.cuttable(stretch, err) {
 		if first, second, ok := s.cut(stretch); ok {
 			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", err)
-			if err := s.read(ctx, first, outcomes); err != nil {
+			if err := s.read(ctx, first, out); err != nil {
 				return time.Time{}, err
 			}
-			if err := s.read(ctx, second, outcomes); err != nil {
+			if err := s.read(ctx, second, out); err != nil {
 				return time.Time{}, err
 			}
 			s.overcame(ctx, stretch, err)
@@ -134,7 +134,7 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, outcomes cha
 	if err != nil {
 		return time.Time{}, err
 	}
-	s.handOn(p, began, outcomes)
+	s.handOn(p, began, out)
 	return p.stretch.End, nil
 }
 
@@ -153,6 +153,7 @@ func (s *span) wanted(stretch window.Window) wanted {
 	w := wanted{
 		stretch: stretch, lead: s.lead(stretch), maxRows: s.maxRows(), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,
+		memory: s.memories.take(),
 		expect: func(from time.Time) float64 { return s.expect(window.Window{Start: from, End: stretch.End}) },
 	}
 	if s.Dataset.whole() {
@@ -272,7 +273,7 @@ func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error)
 }
 
 // handOn hands on what was read, to be committed.
-func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
+func (s *span) handOn(p part, began time.Time, out outlet) {
 	s.heavy.Store(0)
 	event := Event{
 		Step: StepRead, Span: p.stretch, Rows: p.reading.Rows, Requests: p.reading.Requests,
@@ -289,7 +290,7 @@ func (s *span) handOn(p part, began time.Time, outcomes chan<- outcome) {
 	event.Step, event.Windows = StepMapped, done(batch.Readings)
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
-	outcomes <- outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence}
+	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence})
 }
 
 // begin notes that the windows of a stretch are being read.

@@ -247,7 +247,7 @@ func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each f
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(parts)
-		return s.read(ctx, sink.Lease{Entries: entries}.Span(), parts)
+		return s.read(ctx, sink.Lease{Entries: entries}.Span(), outlet{outcomes: parts})
 	})
 	var failure error
 	for part := range parts {
