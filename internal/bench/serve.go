@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{variant}/{delay}", pages.reply)
+	mux.HandleFunc("GET /traffic", pages.traffic)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,10 +51,32 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	return errors.Join(server.Close(), group.Wait())
 }
 
-// pages are the rendered rows.
+// pages are the rendered rows, and what was asked of them.
 type pages struct {
 	files   map[string]*os.File
 	offsets []byte
+
+	counting sync.Mutex
+	requests int
+	first    time.Time
+}
+
+// count counts a request.
+func (p *pages) count() {
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	if p.requests == 0 {
+		p.first = time.Now()
+	}
+	p.requests++
+}
+
+// traffic sends how many requests there were since it was asked for last, and when the first one came, in microseconds.
+func (p *pages) traffic(w http.ResponseWriter, _ *http.Request) {
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	fmt.Fprintln(w, p.requests, p.first.UnixMicro())
+	p.requests = 0
 }
 
 func openPages(dir string) (*pages, error) {
@@ -84,6 +108,7 @@ type request struct {
 
 // reply sends a page. The file goes to the socket without a copy through this process.
 func (p *pages) reply(w http.ResponseWriter, r *http.Request) {
+	p.count()
 	delay, err := time.ParseDuration(r.PathValue("delay"))
 	var asked request
 	if err == nil {
