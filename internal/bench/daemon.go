@@ -47,7 +47,7 @@ func daemon(ctx context.Context, args []string, out io.Writer) error {
 	if err := w.clear(ctx); err != nil {
 		return err
 	}
-	for _, dsn := range []string{w.sqliteDSN(), w.postgresDSN()} {
+	for _, dsn := range []string{w.postgresDSN(), w.sqliteDSN()} {
 		if err := w.firstRequests(ctx, d, dsn, out); err != nil {
 			return err
 		}

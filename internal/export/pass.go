@@ -247,7 +247,7 @@ func (p *passage) beginRun(ctx context.Context) error {
 func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summary, error) {
 	p.summary.Took = p.Exporter.now().Sub(began)
 	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	writing, cancel := closing(ctx)
 	defer cancel()
 	if told := p.tellTrouble(writing, err); told != nil {
 		err = errors.Join(err, told)

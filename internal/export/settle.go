@@ -20,6 +20,17 @@ const (
 	settleTimeout = 5 * time.Second
 )
 
+// closing is a context for what is written when work is over: it lasts for settleTimeout longer than ctx. As long as nobody
+// cancels the pass there is no haste: of hundreds of datasets one may wait long for the warehouse.
+func closing(ctx context.Context) (context.Context, context.CancelFunc) {
+	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleTimeout, cancel) })
+	return writing, func() {
+		stop()
+		cancel()
+	}
+}
+
 // retryDelay is how long a window rests after so many failed reads: a minute, twice as long each time, at
 // most an hour.
 func retryDelay(attempts int) time.Duration {
@@ -113,7 +124,7 @@ func (p *passage) sum(e Event) {
 func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	lease := o.held.remaining()
 	// The pass may be over already: what is written now has its own, bounded time.
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	writing, cancel := closing(ctx)
 	defer cancel()
 	switch {
 	case err == nil:
