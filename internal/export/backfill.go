@@ -20,7 +20,8 @@ type Range struct {
 	Restart bool
 	// Stop, when closed, ends the backfill after the spans that are being read.
 	Stop <-chan struct{}
-	// Progress, when set, is told how far the backfill is, at its start and after each commit.
+	// Progress, when set, is told how far the backfill is, at its start, at its end, and after commits: not after each
+	// where the range has so many windows that it takes long to count them.
 	Progress func(sink.Remaining)
 }
 
@@ -112,9 +113,13 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		readable.Range.End = p.edge
 	}
 	var reporting sync.Mutex
+	var looked time.Time   // when it was looked last
+	var took time.Duration // how long that took
 	report := func() (sink.Remaining, error) {
 		reporting.Lock()
 		defer reporting.Unlock()
+		began := time.Now()
+		defer func() { looked = time.Now(); took = looked.Sub(began) }()
 		left, err := p.Warehouse.Remaining(ctx, readable)
 		if err != nil {
 			return left, fmt.Errorf("see what is left: %w", err)
@@ -124,8 +129,19 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		}
 		return left, nil
 	}
-	// Only a picture of how far it is: the next look tells of an error.
-	p.committed = func() { _, _ = report() }
+	// Only a picture of how far it is: the next look tells of an error. All windows of the range are counted, which may be
+	// millions: that may take a twentieth of the time.
+	const seldom = 20
+	due := func() bool {
+		reporting.Lock()
+		defer reporting.Unlock()
+		return time.Since(looked) >= seldom*took
+	}
+	p.committed = func() {
+		if due() {
+			_, _ = report()
+		}
+	}
 	if _, err := report(); err != nil {
 		return err
 	}

@@ -107,6 +107,8 @@ func (o outlet) handOn(what outcome) {
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context, out outlet) error {
+	w.reading.Add(1)
+	defer w.reading.Add(-1)
 	var settling sync.WaitGroup
 	settling.Go(func() {
 		// Every outcome is taken, whatever became of the one before: each lease has to be ended.

@@ -47,6 +47,8 @@ type wanted struct {
 	prove, rejects bool
 	// nearer lets the stretch end earlier, where it holds more than maxRows rows.
 	nearer bool
+	// lanes is how many lanes read at once; 0: nobody counts.
+	lanes int
 	// memory is what the rows are to lie in, in place of any that do; nil: some of their own.
 	memory *memory
 	// expect is how many rows are expected from a time to the end of the stretch; nil, or less than 0: not known.
@@ -95,6 +97,9 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	q.PageSize = e.pageSize()
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
 	e.server.ask(&q)
+	if w.lanes > 1 { // together they keep all requests under way that may be, and some more ready
+		q.Ahead = max(min(q.Ahead, 2), (3*q.Ahead/2+w.lanes-1)/w.lanes)
+	}
 	if w.prove { // each page is asked for when the one before is there: one sight of a row is enough
 		q.Prove, q.Ahead = true, 0
 	}

@@ -79,6 +79,8 @@ type passage struct {
 	keptOtherwise bool
 	// heavy counts the spans in a row that were cut since the source did not answer them.
 	heavy atomic.Int32
+	// reading counts the lanes at work.
+	reading atomic.Int32
 	// memories are what rows lay in that are committed.
 	memories memories
 	// committed, when set, is called after each commit.
