@@ -100,8 +100,16 @@ func (w *workshop) idle(ctx context.Context, d daemonSettings, dsn string, out i
 	if err != nil {
 		return err
 	}
-	if _, err := program(exec.CommandContext(ctx, w.exporter, "run", "--once", "-c", path)); err != nil {
-		return err
+	// Hundreds of first runs at once may ask too much of a file: what failed is tried again.
+	for try := range 3 {
+		if _, err := program(exec.CommandContext(ctx, w.exporter, "run", "--once", "-c", path)); err == nil {
+			break
+		} else if try == 2 {
+			return err
+		}
+		if err := sleepUntil(ctx, time.Now().Add(time.Minute)); err != nil {
+			return err
+		}
 	}
 	command := exec.CommandContext(ctx, w.exporter, "run", "-c", path)
 	command.Stderr = os.Stderr
