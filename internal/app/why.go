@@ -160,8 +160,8 @@ func plain(t schema.Type, v schema.Value) any {
 	switch {
 	case v.IsNull():
 		return nil
-	case v.Str() != "":
-		return plainText(t, v.Str())
+	case v.Foreign(t) != "":
+		return v.Foreign(t)
 	case t == schema.Integer:
 		return v.Int()
 	case t == schema.Float:
@@ -178,7 +178,7 @@ func plain(t schema.Type, v schema.Value) any {
 	case t == schema.Date:
 		return v.Time().Format(time.DateOnly)
 	}
-	return ""
+	return plainText(t, v.Str())
 }
 
 func plainText(t schema.Type, text string) any {

@@ -58,6 +58,14 @@ func TimeValue(t time.Time) Value { return numValue(t.UnixMicro()) }
 // IsNull reports whether the cell is NULL: an absent key or a JSON null.
 func (v Value) IsNull() bool { return v.num == 0 && v.str == "" }
 
+// Foreign is what a warehouse says of a cell that somebody else filled with what is no value of the type; "" where it is one.
+func (v Value) Foreign(t Type) string {
+	if t.holdsText() || v.str == notNull {
+		return ""
+	}
+	return v.str
+}
+
 // Str is the value of a Text, Numeric, Duration or JSON cell.
 func (v Value) Str() string { return v.str }
 
