@@ -142,10 +142,8 @@ func (p *passage) beginReconciling(ctx context.Context) error {
 		if c.Insight.Since.Before(c.Report.Since) {
 			c.pending[0].Start = c.Insight.Since
 		}
-		for _, kept := range []time.Time{c.Report.KeptFrom(p.now), c.Insight.KeptFrom(p.now)} { // what is deleted cannot agree
-			if kept.After(c.pending[0].Start) {
-				c.pending[0].Start = kept
-			}
+		if kept := c.keptFrom(p.now); kept.After(c.pending[0].Start) {
+			c.pending[0].Start = kept
 		}
 	}
 	if err := p.Warehouse.ForgetReconciled(ctx, p.Dataset.Name, bound); err != nil {
@@ -168,6 +166,15 @@ func (p *passage) pairs() (pairs []*pair) {
 		pairs = append(pairs, &pair{Reconciliation: own, previous: true, definition: PreviousValueID})
 	}
 	return pairs
+}
+
+// keptFrom is the time before which rows of one of the two are deleted: what is left of a window from before it cannot agree.
+func (c *pair) keptFrom(now time.Time) time.Time {
+	report, insight := c.Report.KeptFrom(now), c.Insight.KeptFrom(now)
+	if report.After(insight) {
+		return report
+	}
+	return insight
 }
 
 // touch notes that windows were read to be compared.
@@ -266,8 +273,13 @@ func union(stretches []window.Window) []window.Window {
 // comparePiece compares the windows of a stretch of time that were read since they were compared last.
 func (p *passage) comparePiece(ctx context.Context, c *pair, piece window.Window) error {
 	found, err := p.bothRead(ctx, c, piece)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return err
+	}
+	kept := c.keptFrom(p.Exporter.now())
+	found = slices.DeleteFunc(found, func(f sink.Reconciled) bool { return f.Window.Start.Before(kept) })
+	if len(found) == 0 {
+		return nil
 	}
 	request := c.request()
 	request.Within = hull(found)

@@ -381,3 +381,28 @@ func TestAPreviousValueOfSomethingElse(t *testing.T) {
 		}
 	})
 }
+
+// What the retention took away is not held against an insight that keeps longer, whatever is read again of that.
+func TestWhatIsDeletedIsNoDrift(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		b := newBound(t, k, 20, func(r *export.Reconciliation) { r.Report.Retention = aDay })
+		b.sim.Script(simulator.When(ofHour(4)), simulator.Misstate("value", 7))
+		b.clock.Advance(quiet)
+		b.tick()
+		b.mustFind("state <> 'agrees'", fmt.Sprintf("05 differs %d %d 1", b.shownAt(4), b.shownAt(4)+7))
+		b.clock.Advance(aDay)
+		b.tick()
+		b.mustFind("state <> 'agrees'", "") // nobody can mend it any more
+		old := export.Range{From: start.Add(-10 * time.Hour), To: start.Add(-2 * time.Hour)}
+		if s, err := b.insight.Backfill(t.Context(), old); err != nil || s.Windows != 8 {
+			t.Fatal(err, s)
+		}
+		b.mustFind("state <> 'agrees'", "")
+		for range 2 {
+			if _, insight := b.tick(); insight > 1 {
+				t.Errorf("%d windows were read again", insight)
+			}
+		}
+	})
+}

@@ -13,7 +13,8 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// Retire ends the windows that are older than a dataset keeps its rows, and forgets their rejects.
+// Retire ends the windows that are older than a dataset keeps its rows, and forgets their rejects and what does not agree of
+// them.
 func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (int, error) {
 	retired := 0
 	err := w.inTx(ctx, "retire windows", func(tx pgx.Tx) error {
@@ -25,7 +26,10 @@ func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (int, error) 
 			return err
 		}
 		retired = int(tag.RowsAffected())
-		_, err = tx.Exec(ctx, statement("retire_rejects"), r.Dataset, r.Before)
+		if _, err := tx.Exec(ctx, statement("retire_rejects"), r.Dataset, r.Before); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, statement("retire_reconciled"), r.Dataset, r.Before)
 		return err
 	})
 	return retired, err

@@ -11,7 +11,8 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// Retire ends the windows that are older than a dataset keeps its rows, and forgets their rejects.
+// Retire ends the windows that are older than a dataset keeps its rows, and forgets their rejects and what does not agree of
+// them.
 func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (retired int, err error) {
 	err = w.write(ctx, "retire windows of "+r.Dataset, func(tx *sql.Tx) error {
 		if err := checkRetirement(ctx, tx, r); err != nil {
@@ -27,7 +28,10 @@ func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (retired int,
 			return err
 		}
 		retired = int(n)
-		_, err = tx.ExecContext(ctx, statement("retire_rejects"), dataset, before)
+		if _, err := tx.ExecContext(ctx, statement("retire_rejects"), dataset, before); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, statement("retire_reconciled"), dataset, before)
 		return err
 	})
 	return retired, err
