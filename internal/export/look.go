@@ -94,7 +94,7 @@ func (p *passage) place(gone, there []time.Time) (at place, n int) {
 	behind := func(t time.Time) int {
 		return sort.Search(len(there), func(i int) bool { return there[i].After(t) })
 	}
-	room := max(1, min(p.Dataset.Query.PageSize, p.server.page())/2)
+	room := max(1, p.fullPage()/2)
 	for n = 1; n < len(gone) && n+1+behind(gone[n])-behind(gone[0]) <= room; {
 		n++
 	}
@@ -110,6 +110,10 @@ func (p *passage) place(gone, there []time.Time) (at place, n int) {
 	at.asked = window.Window{Start: from.Truncate(time.Second).Add(-lead), End: to.Add(lead)}
 	return at, n
 }
+
+// fullPage is how many rows a page has that may be full: as many as were asked for, or as the server ever sent, which may be
+// all that it sends.
+func (p *passage) fullPage() int { return min(p.pageSize(), p.server.page()) }
 
 // errNothing says that the second reading had no row at all.
 var errNothing = errors.New("the API sent no rows at all, not even of the time around")
@@ -180,7 +184,7 @@ func (p *passage) presentIn(read part) (seen, error) {
 		return seen{}, errors.New(e.against)
 	}
 	rows := read.reading.Rows
-	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.Dataset.Query.PageSize}
+	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.fullPage()}
 	table := p.Dataset.Mapper.Table()
 	for _, row := range read.rows {
 		if at, ok := p.timeOf(table, row.Row); ok {

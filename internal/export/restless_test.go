@@ -35,6 +35,8 @@ type restless struct {
 	orders int  // one of so many pages is in order of the ids; 0: none
 	caps   int  // one of so many pages has fewer rows than were asked for, but not two in a row; 0: none
 
+	most   int  // rows of a page; 0: as many as are asked for
+
 	mu     sync.Mutex
 	capped bool // the page before was
 	client *source.Client
@@ -154,6 +156,9 @@ func (a *restless) page(within window.Window, skip, limit int) []string {
 	if a.capped = a.caps > 0 && !a.capped && a.draw(a.caps, 4, a.reading, skip, length) == 0; a.capped {
 		limit = min(limit, a.draw(4, 5, a.reading, skip, length))
 	}
+	if a.most > 0 {
+		limit = min(limit, a.most)
+	}
 	rows = rows[min(skip, len(rows)):]
 	var texts []string
 	for _, row := range rows[:min(limit, len(rows))] {
@@ -196,7 +201,7 @@ func restlessExporter(t testing.TB) (*Exporter, *line, *source.Client) {
 	}
 	e := &Exporter{Logger: slog.New(slog.DiscardHandler)}
 	e.Dataset = Dataset{
-		Name: "calls", Mapper: mapper, Grid: grid, MaxRows: 2000, MaxSpan: time.Hour,
+		Name: "calls", Kind: sink.KindReport, Mapper: mapper, Grid: grid, MaxRows: 2000, MaxSpan: time.Hour,
 		Query: source.Query{Report: "r", SortID: "at", Key: []string{"id"}},
 	}
 	return e, to, client
@@ -268,13 +273,24 @@ func TestNoRowIsMissedThatStandsStill(t *testing.T) {
 // No order, no page that is cut short and nothing that moves makes sure that a row is gone that stands still. What
 // speaks against them is what saves them: a second reading alone misses some of them, with pages asked for ahead or not.
 func TestMakingSureFindsWhatStandsStill(t *testing.T) {
+	for name, size := range map[string]func(e *Exporter, a *restless, size int){
+		"as configured":      func(*Exporter, *restless, int) {},
+		"as it was measured": func(e *Exporter, _ *restless, size int) { e.Dataset.Query.PageSize, e.limits.contract.page = 1000, size },
+		"as they are sent":   func(e *Exporter, a *restless, size int) { e.Dataset.Query.PageSize, a.most = 1000, size },
+	} {
+		t.Run(name, func(t *testing.T) { makingSure(t, size) })
+	}
+}
+
+func makingSure(t *testing.T, size func(e *Exporter, a *restless, size int)) {
 	e, to, client := restlessExporter(t)
 	p := &passage{Exporter: e, edge: restlessStretch().End}
 	sure := 0
-	for _, seed := range seeds(200, 471) {
+	for _, seed := range seeds(200, 471, 2832, 2850, 2910) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		a := schedule(random, e, to, client)
 		a.orders, a.caps = random.IntN(4), random.IntN(2)*(2+random.IntN(8))
+		size(e, a, e.Dataset.Query.PageSize)
 		suspects := a.standing(restlessStretch())
 		random.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] })
 		suspects = suspects[:min(len(suspects), 1+random.IntN(3))]
