@@ -86,7 +86,7 @@ func days(d time.Duration) int { return int(d / day) }
 
 // Or is the contract with what before has to say of what could not be told this time.
 func (c Contract) Or(before Contract) Contract {
-	if c.PageAsked == 0 {
+	if lifted := 0 < before.LargestPage && before.LargestPage < c.PageSent; c.PageAsked == 0 && !lifted {
 		c.PageAsked, c.LargestPage = before.PageAsked, before.LargestPage
 	}
 	if c.DefaultOrder == "" {

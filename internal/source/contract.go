@@ -32,6 +32,9 @@ type Contract struct {
 	// LargestPage is how many rows the server sends at most; 0: it sent as many as it was asked for, PageAsked.
 	LargestPage int `json:"largest_page"`
 	PageAsked   int `json:"page_asked"`
+	// PageSent is how many rows a page had that was not full, where there were too few: there is no smaller cap. It is
+	// not kept.
+	PageSent int `json:"-"`
 	// DefaultOrder is the order of rows that were asked for in none: "by time", "by time, latest first", "another
 	// order, the same each time" or "another order each time".
 	DefaultOrder string `json:"default_order"`
@@ -159,17 +162,23 @@ func (m *measuring) findRows() bool {
 func (m *measuring) pages() {
 	longest := min(m.found.LongestRange, 31*day)
 	q := m.over(m.within.End.Add(-longest), m.within.End)
-	page, refused := m.ask(q, 0, largestAsked)
-	if refused {
-		return
+	sent := 0
+	for range 2 { // one page may be cut short by a fault, or a row come behind it
+		page, refused := m.ask(q, 0, largestAsked)
+		if sent = max(sent, len(page.Rows)); refused || sent == 0 {
+			return
+		}
+		if sent == largestAsked {
+			m.found.PageAsked = largestAsked
+			return
+		}
+		next, refused := m.ask(q, sent, 1)
+		if refused || len(next.Rows) == 0 {
+			m.found.PageSent = sent
+			return
+		}
 	}
-	if len(page.Rows) == largestAsked {
-		m.found.PageAsked = largestAsked
-		return
-	}
-	if next, refused := m.ask(q, len(page.Rows), 1); !refused && len(next.Rows) > 0 && len(page.Rows) > 0 {
-		m.found.LargestPage, m.found.PageAsked = len(page.Rows), largestAsked
-	}
+	m.found.LargestPage, m.found.PageAsked = sent, largestAsked
 }
 
 func (m *measuring) orders() {

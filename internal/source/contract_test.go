@@ -21,6 +21,11 @@ func measure(t *testing.T, rowsPerDay int, faults ...simulator.Fault) source.Con
 	if len(faults) > 0 {
 		sim.Script(simulator.Always(), faults...)
 	}
+	return measureOf(t, sim, now, report)
+}
+
+func measureOf(t *testing.T, sim *simulator.Simulator, now time.Time, report simulator.Report) source.Contract {
+	t.Helper()
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	client, err := source.New(source.Options{Endpoint: server.URL, APIKey: "any", RequestsPerSecond: 1e6, MaxAttempts: 1})
@@ -95,5 +100,38 @@ func TestAContractOfFewRowsClaimsNothing(t *testing.T) {
 	got := measure(t, 0)
 	if want := (source.Contract{LongestRange: 366 * 24 * time.Hour}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v of no rows", got)
+	}
+}
+
+// A page that was cut short once, or a row that came between two requests, is no cap for good.
+func TestAPageThatIsShortOnceIsNoCap(t *testing.T) {
+	now := time.Date(2026, 3, 12, 15, 0, 0, 0, time.UTC)
+	report := simulator.Calls()
+	report.RowsPerDay = 3
+	large := func(r simulator.Request) bool { return r.Limit == 10_000 }
+	for name, fault := range map[string]simulator.Fault{
+		"cut short": simulator.PageCap(3),
+		"a row comes": simulator.Meanwhile(func(sim *simulator.Simulator) {
+			if _, err := sim.Insert(report.ID, now.Add(-20*time.Hour), nil); err != nil {
+				t.Error(err)
+			}
+		}),
+	} {
+		sim := simulator.New(simulator.Options{Clock: func() time.Time { return now }, Reports: []simulator.Report{report}})
+		sim.Script(simulator.On(1).Where(large), fault)
+		if got := measureOf(t, sim, now, report); got.PageLimit() != 0 || got.PageAsked != 0 {
+			t.Errorf("%s: pages of %d rows, where %d were asked for", name, got.LargestPage, got.PageAsked)
+		}
+	}
+}
+
+// A cap is believed until a larger page was seen, though it may not have been so large as the one that was asked for.
+func TestACapThatWasLiftedIsForgotten(t *testing.T) {
+	few := measure(t, 3)
+	if kept := few.Or(source.Contract{LargestPage: 500, PageAsked: 10_000}); kept.PageLimit() != 500 {
+		t.Errorf("a smaller page than is known says nothing: %+v", kept)
+	}
+	if kept := few.Or(source.Contract{LargestPage: 5, PageAsked: 10_000}); kept.PageLimit() != 0 || kept.PageAsked != 0 {
+		t.Errorf("a larger page than was known was seen: %+v", kept)
 	}
 }
