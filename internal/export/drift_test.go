@@ -133,3 +133,20 @@ func TestAPreviousValueMarksOnce(t *testing.T) {
 		t.Fatalf("%+v", anew)
 	}
 }
+
+// What takes long is compared in small pieces, so that what is due does not wait for it.
+func TestPiecesGoByTheirTime(t *testing.T) {
+	c := &pair{piece: firstPiece}
+	for range 20 {
+		c.pace(time.Second)
+	}
+	if c.piece != reconcilePiece {
+		t.Errorf("%d windows at most", c.piece)
+	}
+	for range 20 {
+		c.pace(time.Minute)
+	}
+	if c.piece != 1 {
+		t.Errorf("%d windows at least", c.piece)
+	}
+}

@@ -46,8 +46,11 @@ type ReconcileEvent struct {
 }
 
 const (
-	// reconcilePiece is how many windows of an insight are compared at once.
+	// firstPiece and reconcilePiece are how many windows of an insight are compared at once, at first and at most, and pieceFor
+	// is how long that is to take: between two pieces a pass may be over.
+	firstPiece     = 10
 	reconcilePiece = 500
+	pieceFor       = 5 * time.Second
 	// reconcileFor is how long a scheduled pass compares before it leaves the rest to the next one: what is due goes first.
 	reconcileFor = time.Minute
 	// mistakeRest is how long a pair is left in peace that cannot be compared: an expression may take all of its time.
@@ -75,6 +78,7 @@ type pair struct {
 	previous   bool
 	definition string
 	pending    []window.Window // that may have windows to compare
+	piece      int             // windows that are compared at once
 	restsUntil time.Time       // since it cannot be compared
 	told       string          // why it cannot, as it was logged last
 	toldInVain bool            // that no more windows are read again
@@ -159,11 +163,11 @@ func (p *passage) beginReconciling(ctx context.Context) error {
 func (p *passage) pairs() (pairs []*pair) {
 	for _, r := range p.Reconciles {
 		sum := sha256.Sum256(fmt.Append(nil, r.MaxShare, " ", r.SQL))
-		pairs = append(pairs, &pair{Reconciliation: r, definition: hex.EncodeToString(sum[:8])})
+		pairs = append(pairs, &pair{Reconciliation: r, definition: hex.EncodeToString(sum[:8]), piece: firstPiece})
 	}
 	if p.Dataset.showsPrevious() {
 		own := Reconciliation{Report: p.Dataset, Insight: p.Dataset}
-		pairs = append(pairs, &pair{Reconciliation: own, previous: true, definition: PreviousValueID})
+		pairs = append(pairs, &pair{Reconciliation: own, previous: true, definition: PreviousValueID, piece: firstPiece})
 	}
 	return pairs
 }
@@ -216,9 +220,11 @@ func (p *passage) reconcilePair(ctx context.Context, c *pair, began time.Time) e
 		if p.stopped() || p.Kind == sink.RunScheduled && time.Since(began) > reconcileFor {
 			return errUndone
 		}
+		begun := time.Now()
 		if err := p.comparePiece(ctx, c, piece); err != nil {
 			return err
 		}
+		c.pace(time.Since(begun))
 		p.tookPiece(c, piece)
 	}
 	return p.askAgain(ctx, c)
@@ -234,10 +240,19 @@ func (p *passage) nextPiece(c *pair) (piece window.Window, ok bool) {
 		return piece, false
 	}
 	piece = c.pending[len(c.pending)-1]
-	if from := piece.End.Add(-reconcilePiece * c.Insight.Grid.Size()); from.After(piece.Start) {
+	if from := piece.End.Add(-time.Duration(c.piece) * c.Insight.Grid.Size()); from.After(piece.Start) {
 		piece.Start = from
 	}
 	return piece, true
+}
+
+// pace makes the next piece larger or smaller, by how long one took.
+func (c *pair) pace(took time.Duration) {
+	if took > pieceFor {
+		c.piece = max(1, c.piece/2)
+	} else {
+		c.piece = min(2*c.piece, reconcilePiece)
+	}
 }
 
 // tookPiece takes a piece out of what is pending.

@@ -35,7 +35,7 @@ type restless struct {
 	orders int  // one of so many pages is in order of the ids; 0: none
 	caps   int  // one of so many pages has fewer rows than were asked for, but not two in a row; 0: none
 
-	most   int  // rows of a page; 0: as many as are asked for
+	most int // rows of a page; 0: as many as are asked for
 
 	mu     sync.Mutex
 	capped bool // the page before was
@@ -274,9 +274,11 @@ func TestNoRowIsMissedThatStandsStill(t *testing.T) {
 // speaks against them is what saves them: a second reading alone misses some of them, with pages asked for ahead or not.
 func TestMakingSureFindsWhatStandsStill(t *testing.T) {
 	for name, size := range map[string]func(e *Exporter, a *restless, size int){
-		"as configured":      func(*Exporter, *restless, int) {},
-		"as it was measured": func(e *Exporter, _ *restless, size int) { e.Dataset.Query.PageSize, e.limits.contract.page = 1000, size },
-		"as they are sent":   func(e *Exporter, a *restless, size int) { e.Dataset.Query.PageSize, a.most = 1000, size },
+		"as configured": func(*Exporter, *restless, int) {},
+		"as it was measured": func(e *Exporter, _ *restless, size int) {
+			e.Dataset.Query.PageSize, e.limits.contract.page = 1000, size
+		},
+		"as they are sent": func(e *Exporter, a *restless, size int) { e.Dataset.Query.PageSize, a.most = 1000, size },
 	} {
 		t.Run(name, func(t *testing.T) { makingSure(t, size) })
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,36 +159,39 @@ func (t target) storedByWindow() string {
 	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s >= $1 AND t.%s < $2", t.selectStored(), t.name(), at, at)
 }
 
-// Measure evaluates an expression in a transaction that cannot write. It is sent by the extended protocol, which takes one
+// Measure evaluates an expression in transactions that cannot write, one for each stretch: together they may take longer than
+// a transaction has. It is sent by the extended protocol, which takes one
 // statement only, and in brackets, so that it stays an expression.
 func (w *Warehouse) Measure(ctx context.Context, m sink.Measurement) (values []string, err error) {
-	timeout := m.Timeout
-	if timeout == 0 {
-		timeout = sink.MeasureTimeout
+	timeout := cmp.Or(m.Timeout, sink.MeasureTimeout)
+	timeout = min(timeout, w.timeout/2) // the server is to say first that it takes too long
+	for i := 0; i < len(m.Within) && err == nil; i++ {
+		var value string
+		value, err = w.measureWithin(ctx, m, m.Within[i], timeout)
+		values = append(values, value)
 	}
-	to := w.target(m.Table)
-	of := m.Table.Columns[m.Table.ColumnIndex(m.Table.TimeField)].Type
-	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
-		values = nil
-		if _, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds())); err != nil {
-			return err
-		}
-		for _, within := range m.Within {
-			value, err := to.measure(ctx, tx.Conn().PgConn(), m.Expression, []parameter{
-				{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
-			})
-			if err != nil {
-				return err
-			}
-			values = append(values, value)
-		}
-		return nil
-	})
+	if err == nil {
+		return values, nil
+	}
 	var expression *sink.ExpressionError
 	if errors.As(err, &expression) {
 		return nil, fmt.Errorf("measure %s: %w", m.Table.Name, expression)
 	}
-	return values, classify(ctx, "measure "+m.Table.Name, err)
+	return nil, classify(ctx, "measure "+m.Table.Name, err)
+}
+
+func (w *Warehouse) measureWithin(ctx context.Context, m sink.Measurement, within sink.Stretch, timeout time.Duration) (value string, err error) {
+	of := m.Table.Columns[m.Table.ColumnIndex(m.Table.TimeField)].Type
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds())); err != nil {
+			return err
+		}
+		value, err = w.target(m.Table).measure(ctx, tx.Conn().PgConn(), m.Expression, []parameter{
+			{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
+		})
+		return err
+	})
+	return value, err
 }
 
 func (t target) measure(ctx context.Context, conn *pgconn.PgConn, expression string, parameters []parameter) (string, error) {

@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 )
 
@@ -45,5 +47,25 @@ func TestManyReconciliationsCostNothing(t *testing.T) {
 	enter(few, many)
 	if long := pages(); long > short*3/2+20 {
 		t.Errorf("%d pages of %d windows, %d of %d", short, few, long, many)
+	}
+}
+
+// However many windows are measured at once: each of them has its own time.
+func TestManyMeasurementsTakeTheirTime(t *testing.T) {
+	w := newWorld(t)
+	w.timeout = 600 * time.Millisecond
+	m := sink.Measurement{Table: dataset().Table, Expression: "count(*) + (SELECT 1 FROM pg_sleep(0.15))"}
+	for i := range 6 {
+		m.Within = append(m.Within, sink.Stretch{From: schema.TimeValue(at(i)), To: schema.TimeValue(at(i + 1))})
+	}
+	values, err := w.Measure(t.Context(), m)
+	w.noError(err)
+	if len(values) != 6 {
+		t.Errorf("%v", values)
+	}
+	m.Expression = "count(*) + (SELECT 1 FROM pg_sleep(60))"
+	var mistake *sink.ExpressionError
+	if _, err := w.Measure(t.Context(), m); !errors.As(err, &mistake) {
+		t.Errorf("one that takes too long: %v", err)
 	}
 }
