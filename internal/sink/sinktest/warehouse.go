@@ -199,8 +199,9 @@ type Warehouse interface {
 
 	// Retire ends the windows of a dataset that end by Before and that no unexpired lease is on: those that had a NextReadAt
 	// have none any more, are final, and count as read to their end at Now. It forgets the rejects whose stretch ends by
-	// Before, and of the windows that begin before it what was compared and does not agree. It returns how many windows it ended. sink.ErrSuperseded as Claim; sink.ErrClockAhead when Before is less than
-	// Keep ago by the database's clock, but for sink.ClockDrift: then nothing is changed.
+	// Before, and of the windows that begin before it what was compared and does not agree. It returns how many windows it ended.
+	// sink.ErrSuperseded as Claim; sink.ErrClockAhead when Before is less than Keep ago by the database's clock, but for
+	// sink.ClockDrift: then nothing is changed.
 	Retire(ctx context.Context, r sink.Retirement) (windows int, err error)
 	// Cut deletes the next Limit rows of a table whose time is before Cut.Time, or that have none (or the table has none) and
 	// whose _window_start is before Before, the oldest first, whether or not they are marked as deleted. It adds to what is
