@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,8 +62,12 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 		if _, err := alone(ctx, tx, c.Dataset, c.ConfigHash); err != nil {
 			return err
 		}
+		windows, err := wholeWindows(ctx, tx, c.Retirement)
+		if err != nil {
+			return err
+		}
 		done.Done = true
-		for _, old := range t.oldRows(c) {
+		for _, old := range t.oldRows(c, windows) {
 			deleted, all, err := t.deleteNext(ctx, tx, old, c.Limit)
 			if err != nil {
 				return err
@@ -76,13 +81,22 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 		if done.Deleted == 0 {
 			return nil
 		}
-		_, err := tx.Exec(ctx, statement("retention_add"), c.Dataset, c.Before, done.Deleted)
+		_, err = tx.Exec(ctx, statement("retention_add"), c.Dataset, c.Before, done.Deleted)
 		return err
 	})
 	if err != nil {
 		return sink.Cutting{}, err
 	}
 	return done, nil
+}
+
+// wholeWindows is the time before which windows are over: one that reaches over the bound is kept whole.
+func wholeWindows(ctx context.Context, tx pgx.Tx, r sink.Retirement) (before time.Time, err error) {
+	err = tx.QueryRow(ctx, statement("window_over"), r.Dataset, r.Before).Scan(&before)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r.Before, nil
+	}
+	return before, err
 }
 
 // old is a set of rows from before a time, by one of their columns.
@@ -92,9 +106,9 @@ type old struct {
 	before      schema.Value
 }
 
-// oldRows are the rows to delete, by their time, and by their window where they have none.
-func (t target) oldRows(c sink.Cut) []old {
-	byWindow := old{column: quote(schema.WindowStartColumn), kind: schema.Timestamptz, before: schema.TimeValue(c.Before)}
+// oldRows are the rows to delete, by their time, and by their window where they have none: from before windows.
+func (t target) oldRows(c sink.Cut, windows time.Time) []old {
+	byWindow := old{column: quote(schema.WindowStartColumn), kind: schema.Timestamptz, before: schema.TimeValue(windows)}
 	at := t.ColumnIndex(t.TimeField)
 	if at < 0 {
 		return []old{byWindow}

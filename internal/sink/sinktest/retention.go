@@ -93,6 +93,19 @@ func testCutByWindow(b bench) {
 	c.Dataset, c.Table = d.Name, d.Table
 	equal(b, "of a table without a time", b.cut(c), sink.Cutting{Deleted: 2, Done: true})
 	equal(b, "left of it", b.column(`SELECT call_id FROM `+b.Table("sums")), "c")
+
+	// A window of an older, larger grid reaches into what is kept: it is kept whole.
+	_, err = b.Plan(b.t.Context(), d.Name, hours(3, 6), clock(6, 0), func(w window.Window) []window.Window { return []window.Window{w} })
+	b.noError(err)
+	r = anything(6)
+	r.Dataset = d.Name
+	batch = read(b.claim(r), clock(6, 0), time.Time{}, call("d", clock(3, 0), "Ann", 1))
+	batch.Table, batch.Write = d.Table, sink.ReplaceWindows
+	b.commit(batch)
+	c.Retirement = retirement(5)
+	c.Dataset, c.Time = d.Name, schema.TimeValue(clock(5, 0))
+	equal(b, "before a window that reaches over the bound", b.cut(c), sink.Cutting{Deleted: 1, Done: true})
+	equal(b, "left of it in the end", b.column(`SELECT call_id FROM `+b.Table("sums")), "d")
 }
 
 func testCutDays(b bench) {

@@ -204,7 +204,7 @@ type Warehouse interface {
 	// sink.ClockDrift: then nothing is changed.
 	Retire(ctx context.Context, r sink.Retirement) (windows int, err error)
 	// Cut deletes the next Limit rows of a table whose time is before Cut.Time, or that have none (or the table has none) and
-	// whose _window_start is before Before, the oldest first, whether or not they are marked as deleted. It adds to what is
+	// whose _window_start is before Before, or before the window of the ledger that reaches over it, the oldest first, whether or not they are marked as deleted. It adds to what is
 	// kept of the deletion (exporter.retentions), in the same transaction, in which nothing else of the dataset is claimed or
 	// committed. Errors as Retire.
 	Cut(ctx context.Context, c sink.Cut) (sink.Cutting, error)

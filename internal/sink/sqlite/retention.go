@@ -53,8 +53,12 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 		if err := checkRetirement(ctx, tx, c.Retirement); err != nil {
 			return err
 		}
+		windows, err := wholeWindows(ctx, tx, c.Retirement)
+		if err != nil {
+			return err
+		}
 		done.Done = true
-		for _, old := range oldRows(c) {
+		for _, old := range oldRows(c, windows) {
 			deleted, all, err := old.deleteNext(ctx, tx, c.Limit)
 			if err != nil {
 				return err
@@ -68,7 +72,7 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 		if done.Deleted == 0 {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, statement("retention_add"), sql.Named("dataset", c.Dataset), sql.Named("before", stamp(c.Before)),
+		_, err = tx.ExecContext(ctx, statement("retention_add"), sql.Named("dataset", c.Dataset), sql.Named("before", stamp(c.Before)),
 			sql.Named("rows", done.Deleted), sql.Named("now", stamp(time.Now())))
 		return err
 	})
@@ -78,16 +82,25 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 	return done, nil
 }
 
+// wholeWindows is the time before which windows are over: one that reaches over the bound is kept whole.
+func wholeWindows(ctx context.Context, tx *sql.Tx, r sink.Retirement) (before time.Time, err error) {
+	err = tx.QueryRowContext(ctx, statement("window_over"), sql.Named("dataset", r.Dataset), sql.Named("before", stamp(r.Before))).Scan(at(&before))
+	if errors.Is(err, sql.ErrNoRows) {
+		return r.Before, nil
+	}
+	return before, err
+}
+
 // old is a set of rows from before a time, by one of their columns.
 type old struct {
 	table, column, and string // and is a further condition
 	before             any
 }
 
-// oldRows are the rows to delete, by their time, and by their window where they have none.
-func oldRows(c sink.Cut) []old {
+// oldRows are the rows to delete, by their time, and by their window where they have none: from before windows.
+func oldRows(c sink.Cut, windows time.Time) []old {
 	table := quote(c.Table.Name)
-	byWindow := old{table: table, column: quote(schema.WindowStartColumn), before: stamp(c.Before)}
+	byWindow := old{table: table, column: quote(schema.WindowStartColumn), before: stamp(windows)}
 	at := c.Table.ColumnIndex(c.Table.TimeField)
 	if at < 0 {
 		return []old{byWindow}
