@@ -171,3 +171,26 @@ func TestRetentionByAClockThatIsAhead(t *testing.T) {
 		}
 	})
 }
+
+// Of a window of an older, larger grid a part is deleted: that is no difference.
+func TestAWindowThatIsKeptInPartIsNotVerified(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		days, err := window.NewGrid(aDay, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hours := window.Grid{}
+		w := newWorld(t, k, calls(150), start.AddDate(0, 0, -3), func(d *export.Dataset) { d.Reread, hours, d.Grid = nil, d.Grid, days })
+		w.clock.Advance(2 * time.Hour)
+		w.export()
+		d := w.exporter.Dataset
+		d.Grid, d.Retention = hours, 2*aDay
+		w.exporter = w.newExporter(d, w.warehouse)
+		w.export()
+		v, err := w.exporter.Verify(t.Context(), export.VerifyRange{From: d.Since})
+		if err != nil || !v.Equal() || v.Windows == 0 {
+			t.Errorf("%v, %d windows, %+v", err, v.Windows, v.Differing)
+		}
+	})
+}

@@ -98,7 +98,8 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	if r.To.IsZero() || r.To.After(v.edge) {
 		within.End = v.edge
 	}
-	if kept := v.Dataset.KeptFrom(v.now); within.Start.Before(kept) {
+	kept := v.Dataset.KeptFrom(v.now)
+	if within.Start.Before(kept) {
 		v.Logger.Warn("what is older than the retention is not verified", "dataset", v.Dataset.Name, "before", kept)
 		within.Start = kept
 	}
@@ -109,6 +110,7 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	if err != nil {
 		return err
 	}
+	entries = slices.DeleteFunc(entries, func(e sink.Entry) bool { return e.Window.Start.Before(kept) }) // of an older, larger grid
 	if err := v.recall(ctx); err != nil {
 		return err
 	}
