@@ -181,35 +181,6 @@ func (c *pair) keptFrom(now time.Time) time.Time {
 	return insight
 }
 
-// touch notes that windows were read to be compared.
-func (p *passage) touch(b *sink.Batch) {
-	var read window.Window
-	for _, r := range b.Readings {
-		if r.State == sink.StateRunning {
-			continue
-		}
-		if read.Start.IsZero() {
-			read.Start = r.Start
-		}
-		read.End = r.Start
-	}
-	if read.Start.IsZero() {
-		return
-	}
-	for _, e := range b.Lease.Entries {
-		if e.Window.Start.Equal(read.End) {
-			read.End = e.Window.End
-			break
-		}
-	}
-	r := &p.reconciling
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.pairs {
-		c.pending = append(c.pending, read)
-	}
-}
-
 // reconcilePair compares what is pending of a pair, the latest first, and makes due what differs.
 func (p *passage) reconcilePair(ctx context.Context, c *pair, began time.Time) error {
 	for {
@@ -228,61 +199,6 @@ func (p *passage) reconcilePair(ctx context.Context, c *pair, began time.Time) e
 		p.tookPiece(c, piece)
 	}
 	return p.askAgain(ctx, c)
-}
-
-// nextPiece is the latest stretch of a pair's pending ones, no longer than a piece.
-func (p *passage) nextPiece(c *pair) (piece window.Window, ok bool) {
-	r := &p.reconciling
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c.pending = union(c.pending)
-	if len(c.pending) == 0 {
-		return piece, false
-	}
-	piece = c.pending[len(c.pending)-1]
-	if from := piece.End.Add(-time.Duration(c.piece) * c.Insight.Grid.Size()); from.After(piece.Start) {
-		piece.Start = from
-	}
-	return piece, true
-}
-
-// pace makes the next piece larger or smaller, by how long one took.
-func (c *pair) pace(took time.Duration) {
-	if took > pieceFor {
-		c.piece = max(1, c.piece/2)
-	} else {
-		c.piece = min(2*c.piece, reconcilePiece)
-	}
-}
-
-// tookPiece takes a piece out of what is pending.
-func (p *passage) tookPiece(c *pair, piece window.Window) {
-	r := &p.reconciling
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	last := &c.pending[len(c.pending)-1]
-	last.End = piece.Start
-	if last.Empty() {
-		c.pending = c.pending[:len(c.pending)-1]
-	}
-}
-
-// union are the stretches in order of time, with those that meet as one.
-func union(stretches []window.Window) []window.Window {
-	slices.SortFunc(stretches, func(a, b window.Window) int { return a.Start.Compare(b.Start) })
-	var all []window.Window
-	for _, s := range stretches {
-		switch last := len(all) - 1; {
-		case s.Empty():
-		case last >= 0 && !s.Start.After(all[last].End):
-			if s.End.After(all[last].End) {
-				all[last].End = s.End
-			}
-		default:
-			all = append(all, s)
-		}
-	}
-	return all
 }
 
 // comparePiece compares the windows of a stretch of time that were read since they were compared last.
