@@ -128,7 +128,7 @@ func newLedgerMetrics(o Options) *ledgerMetrics {
 		rejects: gauge("exporter_quarantined_rows", "Rows in the quarantine.", "dataset"),
 
 		differing: gauge("exporter_differing_windows", "Windows that do not agree with an insight, by whether they were read again and still do not (stands).", "dataset", "insight", "state"),
-		arrival:   gauge("exporter_arrival_lag_seconds", "How long after their own time rows were made in the source, this month and the last; 1 is the largest.", "dataset", "quantile"),
+		arrival:   gauge("exporter_arrival_lag_seconds", "How long after their own time rows were made in the source, this month and the last: so long at most for the share of them; 1 is all.", "dataset", "share"),
 		late:      gauge("exporter_late_rows", "Rows, at least, that were made later than the last re-read of their window, this month and the last.", "dataset"),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/status"
@@ -112,6 +113,16 @@ func TestMetrics(t *testing.T) {
 	}
 	if strings.Contains(body, `exporter_lag_seconds{dataset="new"}`) {
 		t.Error("a dataset that has no through has a lag")
+	}
+	keepsConventions(t, body)
+}
+
+// keepsConventions says which metrics are not named as Prometheus would have them.
+func keepsConventions(t *testing.T, metrics string) {
+	t.Helper()
+	problems, err := promlint.New(strings.NewReader(metrics)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("metrics break conventions: %v %v", problems, err)
 	}
 }
 
@@ -214,11 +225,14 @@ func TestArrivals(t *testing.T) {
 			t.Errorf("last re-read %s: %+v", c.last, a)
 		}
 		handler := status.New(o)
-		for path, words := range map[string]string{"/": c.words, "/metrics": `exporter_arrival_lag_seconds{dataset="calls",quantile="1"} 32400`} {
+		for path, words := range map[string]string{"/": c.words, "/metrics": `exporter_arrival_lag_seconds{dataset="calls",share="1"} 32400`} {
 			answer := httptest.NewRecorder()
 			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 			if !strings.Contains(answer.Body.String(), words) || path == "/metrics" && strings.Contains(answer.Body.String(), "gone") {
 				t.Errorf("%s: %s", path, answer.Body)
+			}
+			if path == "/metrics" {
+				keepsConventions(t, answer.Body.String())
 			}
 		}
 	}
