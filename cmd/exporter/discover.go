@@ -95,6 +95,9 @@ func (c *command) sourceOf(f discoverFlags) (config.Source, error) {
 		}
 		return cfg.Source, nil
 	}
+	if os.Getenv("SAMESPACE_API_KEY") == "" {
+		return config.Source{}, &usageError{errors.New("--endpoint needs the API's key in the environment: set SAMESPACE_API_KEY")}
+	}
 	text := fmt.Sprintf("source: {endpoint: %q, api_key: \"${SAMESPACE_API_KEY}\"}\n", f.endpoint)
 	cfg, err := config.Parse("--endpoint", []byte(text), os.LookupEnv, os.ReadFile)
 	if err != nil {

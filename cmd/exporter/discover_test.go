@@ -47,6 +47,8 @@ func TestDiscoverSaysWhatToDo(t *testing.T) {
 	s.run("discover", "--report", "nosuch").ends(app.ExitFailed).says("nosuch", "is not known")
 	s.run("discover", "--report", s.report.ID, "--dashboard", "nosuch").ends(app.ExitUsage).says("no dashboard nosuch", "check dashboard_id")
 	execute(t, t.Context(), "discover", "--report", "r", "-c", t.TempDir()+"/none.yaml").ends(app.ExitUsage).says("--endpoint")
+	t.Setenv("SAMESPACE_API_KEY", "")
+	execute(t, t.Context(), "discover", "--report", "r", "--endpoint", s.endpoint).ends(app.ExitUsage).says("set SAMESPACE_API_KEY")
 	t.Setenv("SAMESPACE_API_KEY", "wrong-key")
 	execute(t, t.Context(), "discover", "--report", s.report.ID, "--endpoint", s.endpoint).ends(app.ExitUnreachable).says("source.api_key")
 }
