@@ -56,7 +56,7 @@ func (c *command) printPlan(plan app.Plan) {
 	printTable(c.stdout, []string{
 		"dataset", "live edge", "re-reads", "history", "failed", "not now", "requests (about)", "rows (about)",
 	}, rows)
-	least := time.Duration(plan.Seconds * float64(time.Second)).Round(time.Second)
+	least := time.Duration(plan.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
 	c.printf("%d requests take at least %s at %g requests per second\n", plan.Total.Requests, least, plan.RequestsPerSecond)
 	for _, d := range plan.Datasets {
 		c.printDatasetPlan(d)

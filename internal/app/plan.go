@@ -69,7 +69,7 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 	var unanswered error // host and key are the same for all
 	for _, e := range a.exporters {
 		d, heeded := e.Dataset.Heeding(known[e.Dataset.Name].Condition, plan.At)
-		p := DatasetPlan{Dataset: d.Name, Limits: heeded}
+		p := DatasetPlan{Dataset: d.Name, Statements: []string{}, Limits: heeded}
 		recent, err := recentRows{}, unanswered
 		if err == nil && d.Kind != sink.KindDashboard { // which has no rows of its own
 			recent, err = a.recentRows(ctx, d)
@@ -116,7 +116,11 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 func (a *App) preview(ctx context.Context, d export.Dataset, p *DatasetPlan) (created bool, err error) {
 	for _, table := range d.Tables() {
 		prepared, failed := a.warehouse.Preview(ctx, table)
-		p.Statements = append(p.Statements, prepared.Changes...)
+		for _, change := range prepared.Changes {
+			if !slices.Contains(p.Statements, change) { // the schema, which the first table's change makes for all
+				p.Statements = append(p.Statements, change)
+			}
+		}
 		created = created || prepared.Created
 		var narrowing *schema.NarrowingError
 		if errors.As(failed, &narrowing) {
