@@ -41,7 +41,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 		}
 		tell(f)
 	}
-	note("config", "exports "+cmp.Or(strings.Join(a.Datasets(), ", "), "nothing"), nil)
+	note("config", "exports "+cmp.Or(strings.Join(a.Datasets(), ", "), "nothing yet: exporter discover --report ID --write adds a report"), nil)
 	if offline {
 		return nil
 	}
