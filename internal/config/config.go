@@ -62,7 +62,7 @@ type Warehouse struct {
 // HTTP is the status page and its API.
 type HTTP struct {
 	Listen string // host:port. "": no http at all. Default 127.0.0.1:8080
-	Token  Secret // needed for actions. Default: not set, actions are off
+	Token  Secret // kept for actions, of which there are none yet. Default: not set
 }
 
 // Notify is where trouble is told.
