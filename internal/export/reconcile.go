@@ -296,8 +296,8 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 		return err
 	}
 	if inVain && !c.toldInVain {
-		p.Logger.Warn("windows that do not agree with an insight are not read again any more, since that has not helped before", "dataset", c.Report.Name,
-			"insight", c.Insight.Name, "read_again", rereads.Unproven)
+		p.Logger.Warn("more windows do not agree with an insight than are read again before that has helped: see exporter status", "dataset", c.Report.Name,
+			"insight", c.Insight.Name, "helped", rereads.Helped)
 	}
 	if c.toldInVain = inVain; len(marked) == 0 {
 		return nil
