@@ -36,7 +36,7 @@ func TestRetention(t *testing.T) {
 			}
 			s.run("status").ends(app.ExitDone).prints("timed: rows from before " + kept.Before.Format(time.DateTime) + " are deleted")
 			from := s.since.Format(time.DateOnly)
-			s.run("run", "--backfill", "--report", "timed", "--from", from).ends(app.ExitUsage).says("timed keeps rows from", "a longer retention")
+			s.run("run", "--backfill", "--report", "timed", "--from", from).ends(app.ExitUsage).says("retention of timed keeps rows from", "a longer retention")
 			if r := s.run("verify", "--report", "timed", "--from", from).ends(app.ExitDone); !strings.Contains(r.stderr, "older than the retention is not verified") {
 				t.Errorf("nothing is said of what is not verified: %s", r.stderr)
 			}

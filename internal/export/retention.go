@@ -30,7 +30,7 @@ type RetentionError struct {
 }
 
 func (e *RetentionError) Error() string {
-	return fmt.Sprintf("%s keeps rows from %s on (retention): a backfill from %s would read what is deleted again; begin at that time or later, or give it a longer retention",
+	return fmt.Sprintf("retention of %s keeps rows from %s on: a backfill from %s would read what is deleted again; begin at that time or later, or give it a longer retention",
 		e.Dataset, e.Kept.UTC().Format(time.RFC3339), e.From.UTC().Format(time.RFC3339))
 }
 
