@@ -18,6 +18,9 @@ func (c *command) newCheck() *cobra.Command {
 		Short: "Is the config right, do the API and the warehouse answer, do the mappings fit?",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if offline && contract {
+				return &usageError{errors.New("--contract asks the API: leave out --offline")}
+			}
 			return c.withApp(cmd.Context(), func(ctx context.Context, program *app.App) error {
 				return c.check(ctx, program, offline, contract)
 			})
@@ -43,7 +46,8 @@ func (c *command) check(ctx context.Context, program *app.App, offline, contract
 		}
 	}
 	err := program.Check(ctx, offline, tell)
-	if contract && !offline && err == nil {
+	unmeasured := contract && err != nil
+	if contract && err == nil {
 		err = program.Measure(ctx, tell)
 	}
 	if c.json {
@@ -52,7 +56,7 @@ func (c *command) check(ctx context.Context, program *app.App, offline, contract
 	if err == nil {
 		return nil
 	}
-	sum := &checkError{wrong: wrong, err: err}
+	sum := &checkError{wrong: wrong, unmeasured: unmeasured, err: err}
 	if app.ExitCode(err) == app.ExitFailed { // no window is at stake: what is wrong is to be mended in the config
 		return &usageError{sum}
 	}
@@ -61,15 +65,20 @@ func (c *command) check(ctx context.Context, program *app.App, offline, contract
 
 // checkError is what is wrong in sum: the findings have been printed already.
 type checkError struct {
-	wrong int
-	err   error
+	wrong      int
+	unmeasured bool // the contract, for what is wrong
+	err        error
 }
 
 func (e *checkError) Error() string {
-	if e.wrong == 1 {
-		return "one thing is wrong, see above"
+	text := "one thing is wrong, see above"
+	if e.wrong != 1 {
+		text = fmt.Sprintf("%d things are wrong, see above", e.wrong)
 	}
-	return fmt.Sprintf("%d things are wrong, see above", e.wrong)
+	if e.unmeasured {
+		text += "; the contract was not measured: mend that first"
+	}
+	return text
 }
 
 func (e *checkError) Unwrap() error { return e.err }

@@ -90,5 +90,6 @@ func TestCheckMeasuresTheContract(t *testing.T) {
 	s := newSite(t)
 	s.key = "wrong-key"
 	s.configure()
-	s.run("check", "--contract").ends(app.ExitUnreachable).prints("WRONG")
+	s.run("check", "--contract").ends(app.ExitUnreachable).prints("WRONG").says("the contract was not measured")
+	s.run("check", "--contract", "--offline").ends(app.ExitUsage).says("leave out --offline")
 }
