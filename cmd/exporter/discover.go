@@ -136,8 +136,8 @@ func (c *command) addToConfig(found app.Discovered, section app.Section) error {
 
 // replaceFile puts a text in a file's place at once, with the file's mode.
 func replaceFile(path string, text []byte) (err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	info, err := os.Stat(path)
 	if err != nil {

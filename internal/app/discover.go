@@ -108,11 +108,11 @@ func (d Discovery) sample(ctx context.Context, client *source.Client, s config.S
 	rows := 0
 	for _, back := range []time.Duration{day, 7 * day, 30 * day, 365 * day} {
 		q.Range = window.Window{Start: now.Add(-back), End: now}
-		any, err := client.Page(ctx, q, 0, 1)
+		first, err := client.Page(ctx, q, 0, 1)
 		if err != nil {
 			return nil, err
 		}
-		if len(any.Rows) == 0 {
+		if len(first.Rows) == 0 {
 			continue
 		}
 		d.Say("asking for rows since " + q.Range.Start.Format(time.DateOnly))

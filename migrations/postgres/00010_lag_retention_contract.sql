@@ -13,7 +13,7 @@ COMMENT ON COLUMN exporter.arrivals.month IS 'First day of the month, UTC';
 COMMENT ON COLUMN exporter.arrivals.bucket IS 'How late: below 4 the seconds themselves, else from (4 + bucket % 4) * 2^(bucket / 4 - 1) seconds on';
 COMMENT ON COLUMN exporter.arrivals.rows IS 'Rows';
 COMMENT ON COLUMN exporter.arrivals.largest_s IS 'Seconds of the latest of them';
-COMMENT ON COLUMN exporter.alarms.alarm IS 'failing: windows cannot be read; stale: complete data lies too far back; late: rows arrive later than the last re-read';
+COMMENT ON COLUMN exporter.alarms.alarm IS 'failing: windows cannot be read; stale: complete data lies too far back; drift:INSIGHT: windows do not agree with an insight, though both were read again; late: rows arrive later than the last re-read';
 
 CREATE TABLE exporter.retentions (
     dataset    text NOT NULL,
@@ -44,3 +44,4 @@ COMMENT ON COLUMN exporter.contracts.terms IS 'What was found';
 DROP TABLE exporter.contracts;
 DROP TABLE exporter.retentions;
 DROP TABLE exporter.arrivals;
+COMMENT ON COLUMN exporter.alarms.alarm IS 'failing: windows cannot be read; stale: complete data lies too far back; drift:INSIGHT: windows do not agree with an insight, though both were read again';
