@@ -35,7 +35,6 @@ func (c *command) newSimulate() *cobra.Command {
 			for _, r := range simulator.Reports() {
 				c.printf("report    %s  %s, about %d rows a day\n", r.ID, r.Name, r.RowsPerDay)
 			}
-			c.printf("dashboard %s  with insight %s, the inbound calls\n", simulator.DashboardID, simulator.InboundInsightID)
 			return simulate(cmd.Context(), listener, simulator.Options{Seed: seed})
 		},
 	}
