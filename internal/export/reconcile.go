@@ -287,11 +287,12 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 	now := p.Exporter.now()
 	request := c.request()
 	request.AgainBy, request.Limit = now, rereadBatch
+	allowed := unprovenRereads + rereads.Helped - rereads.Unproven
 	var marked []sink.Reconciled
 	var inVain bool
 	if err := p.Warehouse.Reconcile(ctx, request, func(have []sink.Reconciled) []sink.Reconciled {
-		marked, inVain = c.again(have, unprovenRereads+rereads.Helped-rereads.Unproven, now)
-		return marked
+		marked, inVain = c.again(have, allowed, now)
+		return nil
 	}); err != nil {
 		return err
 	}
@@ -303,6 +304,15 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 		return nil
 	}
 	if err := p.markBoth(ctx, c, marked, now); err != nil {
+		return err
+	}
+	// Kept once the windows are due: who is killed before that makes them due once more.
+	if err := p.Warehouse.Reconcile(ctx, request, func(have []sink.Reconciled) []sink.Reconciled {
+		kept, _ := c.again(have, allowed, now)
+		return slices.DeleteFunc(kept, func(k sink.Reconciled) bool {
+			return !slices.ContainsFunc(marked, func(m sink.Reconciled) bool { return m.Window == k.Window })
+		})
+	}); err != nil {
 		return err
 	}
 	p.tellReconciled(ReconcileEvent{Dataset: c.Report.Name, Insight: c.Insight.Name, Marked: len(marked)})

@@ -3,6 +3,7 @@ package export_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -357,6 +358,37 @@ func TestARestatedWindowIsReadAgain(t *testing.T) {
 		if _, insight := b.tick(); insight != 0 {
 			t.Errorf("%d windows were read again", insight)
 		}
+	})
+}
+
+// unmarking is a warehouse before a process that is killed makes a window due.
+type unmarking struct{ export.Warehouse }
+
+func (unmarking) MarkDue(context.Context, sink.Mark) error { return errors.New("killed") }
+
+// A process that is killed on the way leaves what differs to the next one.
+func TestKilledBeforeADriftIsReadAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		b := newPrevious(t, k, 6)
+		b.clock.Advance(quiet)
+		b.tick()
+		last := b.clock.Now().Truncate(time.Hour).Add(-time.Hour) // the last window that is over
+		if _, err := b.sim.Insert(b.report.ID, last.Add(time.Minute), map[string]any{b.report.Metric("direction").ID: "in"}); err != nil {
+			t.Fatal(err)
+		}
+		b.clock.Advance(time.Hour)
+		b.insight.Warehouse = unmarking{b.insight.Warehouse}
+		b.tick()
+		if found := b.found("state = 'differs'"); !strings.HasPrefix(found, last.Format("15")+" differs") {
+			t.Fatalf("differs: %q", found)
+		}
+		b.insight = b.newExporter(b.insight.Dataset, b.open())
+		b.tick()
+		if _, insight := b.tick(); insight != 1 {
+			t.Errorf("%d windows were read again", insight)
+		}
+		b.mustFind("state = 'differs'", "")
 	})
 }
 
