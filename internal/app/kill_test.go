@@ -236,7 +236,7 @@ func TestKillAtEveryStep(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			kills, rows := 0, 0
-			for step, goOn := 1, true; goOn && !t.Failed(); step++ {
+			for step, goOn := 1, true; goOn && !t.Failed(); step += sample {
 				t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
 					c := newClinic(t, k.dsn(t), k.table)
 					if goOn = c.killed(c.start(step)); goOn {
@@ -248,7 +248,7 @@ func TestKillAtEveryStep(t *testing.T) {
 					rows += c.mustBeWhole()
 				})
 			}
-			if kills < 10 {
+			if kills < 10/sample {
 				t.Errorf("only %d kills: a pass of several spans has more steps", kills)
 			}
 			counted(t, "kill -9 at every step, "+k.name, kills, rows)
@@ -267,7 +267,7 @@ func counted(t *testing.T, story string, kills, rows int) {
 func TestKillAtMessagesToPostgres(t *testing.T) {
 	t.Parallel()
 	kills, rows := 0, 0
-	stride := 15
+	stride := 15 * sample
 	if long() {
 		stride = 4
 	}

@@ -248,7 +248,7 @@ func restlessStretch() window.Window {
 func TestNoRowIsMissedThatStandsStill(t *testing.T) {
 	e, to, client := restlessExporter(t)
 	held := 0
-	for _, seed := range seeds(200, 1408) {
+	for _, seed := range seeds(100, 1408) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		a := schedule(random, e, to, client)
 		w := wanted{stretch: restlessStretch(), lead: time.Second}
@@ -288,7 +288,7 @@ func makingSure(t *testing.T, size func(e *Exporter, a *restless, size int)) {
 	e, to, client := restlessExporter(t)
 	p := &passage{Exporter: e, edge: restlessStretch().End}
 	sure := 0
-	for _, seed := range seeds(200, 471, 2832, 2850, 2910) {
+	for _, seed := range seeds(100, 471, 2832, 2850, 2910) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		a := schedule(random, e, to, client)
 		a.orders, a.caps = random.IntN(4), random.IntN(2)*(2+random.IntN(8))
