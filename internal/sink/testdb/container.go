@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"time"
 
@@ -39,13 +41,37 @@ func startContainer() (c *container, err error) {
 	c.PostgresContainer, err = postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
 		testcontainers.WithLogger(log.NewNoopLogger()))
 	if err == nil {
-		c.dsn, err = c.ConnectionString(ctx, "sslmode=disable")
+		c.dsn, err = c.reach(ctx)
 	}
 	if err != nil {
 		c.stop()
 		return nil, fmt.Errorf("container: %w", err)
 	}
 	return c, nil
+}
+
+// reach is a DSN: by the container's own address where that can be reached, else by its published port. What listens on that
+// is a process of Docker's, which was seen to vanish while other containers were taken off networks.
+func (c *container) reach(ctx context.Context) (dsn string, err error) {
+	if dsn, err = c.ConnectionString(ctx, "sslmode=disable"); err != nil {
+		return "", err
+	}
+	address, err := c.ContainerIP(ctx)
+	if err != nil || address == "" {
+		return dsn, err
+	}
+	direct := net.JoinHostPort(address, "5432")
+	conn, err := net.DialTimeout("tcp", direct, time.Second)
+	if err != nil {
+		return dsn, nil //nolint:nilerr // where containers run in a machine of their own
+	}
+	_ = conn.Close()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", err
+	}
+	u.Host = direct
+	return u.String(), nil
 }
 
 func (c *container) stop() { _ = testcontainers.TerminateContainer(c.PostgresContainer) }
