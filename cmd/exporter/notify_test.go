@@ -38,6 +38,10 @@ func newChat(t *testing.T) *chat {
 			t.Error(err)
 		}
 		mustHoldNoSecret(t, message.Text)
+		// Answered first: who is stopped before it has the answer takes the message for untold, and another one tells it again.
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
 		c.messages <- message.Text
 	}))
 	t.Cleanup(server.Close)
