@@ -179,9 +179,8 @@ func (c *clinic) killed(cmd *exec.Cmd) bool {
 	return false
 }
 
-// mustBeWhole compares the warehouse with the truth, by key and count, and looks for windows left undone. It returns how
-// many calls are there.
-func (c *clinic) mustBeWhole() (calls int) {
+// program looks at what is there. It must be closed.
+func (c *clinic) program() *app.App {
 	c.Helper()
 	cfg, err := config.Load(c.config)
 	if err != nil {
@@ -191,6 +190,14 @@ func (c *clinic) mustBeWhole() (calls int) {
 	if err != nil {
 		c.Fatal(err)
 	}
+	return program
+}
+
+// mustBeWhole compares the warehouse with the truth, by key and count, and looks for windows left undone. It returns how
+// many calls are there.
+func (c *clinic) mustBeWhole() (calls int) {
+	c.Helper()
+	program := c.program()
 	defer program.Close()
 	_, rows, err := program.Query(c.Context(), "select "+"call_id from "+c.table)
 	if err != nil {

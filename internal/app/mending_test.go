@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"samespace-exporter/internal/app"
-	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/source/simulator"
 )
 
@@ -30,14 +28,7 @@ func (c *clinic) reword(from, to string) {
 // count is a statement's one number.
 func (c *clinic) count(statement string) int {
 	c.Helper()
-	cfg, err := config.Load(c.config)
-	if err != nil {
-		c.Fatal(err)
-	}
-	program, err := app.New(c.Context(), cfg, app.Options{})
-	if err != nil {
-		c.Fatal(err)
-	}
+	program := c.program()
 	defer program.Close()
 	_, rows, err := program.Query(c.Context(), statement)
 	if err != nil {

@@ -35,7 +35,7 @@ func TestABadRowFailsItsSpan(t *testing.T) {
 }
 
 // A mapping that fits no row is at fault, not the rows: none is written, and none of them goes to the quarantine.
-func TestAMappingThatFitsNoRowReadsNothing(t *testing.T) {
+func TestAMappingThatFitsNoRowWritesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.Add(-6 * time.Hour)
