@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -153,17 +152,15 @@ func (a *App) handler() http.Handler {
 func (a *App) shown() status.Options {
 	return status.Options{
 		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, LastReread: a.lastReread,
-		Configured: func(dataset string) bool { return slices.Contains(a.Datasets(), dataset) },
+		Configured: func(dataset string) bool { return a.exporter(dataset) != nil },
 	}
 }
 
 // lastReread is how long after its end a dataset's window is read for the last time; zero for one that has none, or is
 // not in the config.
 func (a *App) lastReread(dataset string) time.Duration {
-	for _, e := range a.exporters {
-		if e.Dataset.Name == dataset {
-			return e.Dataset.LastReread()
-		}
+	if e := a.exporter(dataset); e != nil {
+		return e.Dataset.LastReread()
 	}
 	return 0
 }

@@ -111,15 +111,25 @@ func (a *App) choose(names []string) ([]*export.Exporter, error) {
 	}
 	var chosen []*export.Exporter
 	for _, name := range names {
-		i := slices.IndexFunc(a.exporters, func(e *export.Exporter) bool { return e.Dataset.Name == name })
-		if i < 0 {
+		e := a.exporter(name)
+		if e == nil {
 			return nil, &UnknownDatasetError{Name: name, Known: a.Datasets()}
 		}
-		if !slices.Contains(chosen, a.exporters[i]) { // a dataset has one pass at a time
-			chosen = append(chosen, a.exporters[i])
+		if !slices.Contains(chosen, e) { // a dataset has one pass at a time
+			chosen = append(chosen, e)
 		}
 	}
 	return chosen, nil
+}
+
+// exporter is that of a dataset; nil where the config has none of the name.
+func (a *App) exporter(name string) *export.Exporter {
+	for _, e := range a.exporters {
+		if e.Dataset.Name == name {
+			return e
+		}
+	}
+	return nil
 }
 
 // drain is a context that outlives ctx by DrainTimeout, so that what is under way when ctx ends can be

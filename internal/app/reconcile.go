@@ -29,12 +29,6 @@ func (a *App) bindInsights(c *config.Config) {
 	}
 }
 
-// exporter is that of a dataset, which the config has.
-func (a *App) exporter(name string) *export.Exporter {
-	i := slices.IndexFunc(a.exporters, func(e *export.Exporter) bool { return e.Dataset.Name == name })
-	return a.exporters[i]
-}
-
 // checkReconciled tries the expressions that a report is compared by, over the latest window that could be.
 func (a *App) checkReconciled(ctx context.Context, e *export.Exporter, note func(subject, text string, err error)) {
 	for _, r := range e.Reconciles {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -157,26 +156,20 @@ func orNull(raw json.RawMessage) any {
 
 // plain is a value for people and for JSON. What somebody else put there and is none of the type is shown as text.
 func plain(t schema.Type, v schema.Value) any {
+	foreign := v.Foreign(t)
 	switch {
 	case v.IsNull():
 		return nil
-	case v.Foreign(t) != "":
-		return v.Foreign(t)
+	case foreign != "":
+		return foreign
 	case t == schema.Integer:
 		return v.Int()
-	case t == schema.Float:
-		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return strconv.FormatFloat(f, 'g', -1, 64)
-		}
-		return v.Float()
 	case t == schema.Boolean:
 		return v.Bool()
-	case t == schema.Timestamptz:
-		return v.Time().Format(time.RFC3339Nano)
-	case t == schema.Timestamp:
-		return v.Time().Format("2006-01-02T15:04:05.999999")
-	case t == schema.Date:
-		return v.Time().Format(time.DateOnly)
+	case t == schema.Float && !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0): // these are no numbers of JSON
+		return v.Float()
+	case t == schema.Float, t == schema.Timestamptz, t == schema.Timestamp, t == schema.Date:
+		return v.Text(t)
 	}
 	return plainText(t, v.Str())
 }

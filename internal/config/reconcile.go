@@ -175,11 +175,8 @@ func (i Insight) unfit(r Report) string {
 // numbers are the fields that have a number, but for the previous value.
 func (d Dataset) numbers() (names []string) {
 	for _, f := range d.Fields {
-		switch f.Type {
-		case schema.Integer, schema.Numeric, schema.Float, schema.Duration:
-			if !f.Drop && f.ID != previousValue {
-				names = append(names, f.Name)
-			}
+		if f.Type.IsNumber() && !f.Drop && f.ID != previousValue {
+			names = append(names, f.Name)
 		}
 	}
 	return names

@@ -209,12 +209,8 @@ func (p *passage) othersAtWork(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("see who else is at work: %w", err)
 	}
-	for _, d := range all {
-		if d.Name == p.Dataset.Name {
-			return d.Running > 0, nil
-		}
-	}
-	return false, nil
+	of := sink.StatusOf(all, p.Dataset.Name)
+	return of != nil && of.Running > 0, nil
 }
 
 // waitForOthers waits before another look at windows that another replica is working on. It returns early, and

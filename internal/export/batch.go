@@ -118,15 +118,6 @@ func (t timed) at(row schema.Row) (at time.Time, ok bool) {
 	return t.instant(t.kind, row.Values[t.place]), true
 }
 
-// timeOf is when a row is, by its time field; ok is false for a row without a time.
-func (e *Exporter) timeOf(t schema.Table, row schema.Row) (at time.Time, ok bool) {
-	i := t.ColumnIndex(t.TimeField)
-	if i < 0 || row.Values[i].IsNull() {
-		return time.Time{}, false
-	}
-	return e.instant(t.Columns[i].Type, row.Values[i]), true
-}
-
 // at is the place in the lease of the window that holds t, which must lie within the lease's span.
 func (s *span) at(t time.Time) int {
 	after := sort.Search(len(s.tallies), func(i int) bool { return s.tallies[i].Window.Start.After(t) })

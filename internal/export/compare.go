@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +39,7 @@ const maxExamples = 5
 type comparison struct {
 	*Exporter
 	table     schema.Table
+	timed     timed
 	entries   []sink.Entry
 	rows      int
 	rejected  int
@@ -47,7 +47,7 @@ type comparison struct {
 }
 
 func newComparison(e *Exporter, entries []sink.Entry) *comparison {
-	return &comparison{Exporter: e, table: e.Dataset.Mapper.Table(), entries: entries, differing: map[int64]*Difference{}}
+	return &comparison{Exporter: e, table: e.Dataset.Mapper.Table(), timed: e.timed(), entries: entries, differing: map[int64]*Difference{}}
 }
 
 // compare compares a part that was read with what the table has of it.
@@ -78,7 +78,7 @@ func (c *comparison) storedIn(ctx context.Context, stretch window.Window) ([]sin
 	}
 	rows, err := c.Warehouse.StoredIn(ctx, c.table, within)
 	return slices.DeleteFunc(rows, func(row sink.StoredRow) bool {
-		at, _ := c.timeOf(c.table, row.Row.Row)
+		at, _ := c.timed.at(row.Row.Row)
 		return row.Deleted || !stretch.Contains(at)
 	}), err
 }
@@ -132,7 +132,7 @@ func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored 
 func (c *comparison) sentIn(part *sink.Batch) map[string]schema.Row {
 	sent := make(map[string]schema.Row, len(part.Rows))
 	for _, row := range part.Rows {
-		if at, ok := c.timeOf(c.table, row.Row); !ok || part.Range.Contains(at) {
+		if at, ok := c.timed.at(row.Row); !ok || part.Range.Contains(at) {
 			sent[c.keyOf(row.Row)] = row.Row
 		}
 	}
@@ -158,7 +158,7 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	more := map[string]int{} // how much more often the API has a row
 	rows := map[string]schema.Row{}
 	count := func(row schema.Row, n int) {
-		if at, ok := c.timeOf(c.table, row); ok && part.Range.Contains(at) {
+		if at, ok := c.timed.at(row); ok && part.Range.Contains(at) {
 			content := c.textOf(row, everyColumn(c.table)) + "\x00" + row.Extra.Str()
 			more[content] += n
 			rows[content] = row
@@ -184,7 +184,7 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 
 // tell notes a row that differs. One without a time is said to be of the first window that was read.
 func (c *comparison) tell(kind string, stretch window.Window, row schema.Row, columns []string) {
-	at, ok := c.timeOf(c.table, row)
+	at, ok := c.timed.at(row)
 	if !ok {
 		at = stretch.Start
 	}
@@ -246,28 +246,7 @@ func (c *comparison) nameOf(row schema.Row) string {
 	}
 	var values []string
 	for _, i := range places {
-		values = append(values, shown(c.table.Columns[i].Type, row.Values[i]))
+		values = append(values, row.Values[i].Text(c.table.Columns[i].Type))
 	}
 	return strings.Join(values, ", ")
-}
-
-// shown is a value for people.
-func shown(t schema.Type, v schema.Value) string {
-	switch {
-	case v.IsNull():
-		return "null"
-	case t == schema.Integer:
-		return strconv.FormatInt(v.Int(), 10)
-	case t == schema.Float:
-		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
-	case t == schema.Boolean:
-		return strconv.FormatBool(v.Bool())
-	case t == schema.Timestamptz:
-		return v.Time().Format(time.RFC3339Nano)
-	case t == schema.Timestamp:
-		return v.Time().Format("2006-01-02T15:04:05.999999")
-	case t == schema.Date:
-		return v.Time().Format(time.DateOnly)
-	}
-	return v.Str()
 }

@@ -22,7 +22,7 @@ const PreviousValueID = "previousValue"
 func (d Dataset) valueColumn() (place int, ok bool) {
 	place = -1
 	for i, c := range d.Mapper.Table().Columns {
-		if c.ID == PreviousValueID || !isNumber(c.Type) {
+		if c.ID == PreviousValueID || !c.Type.IsNumber() {
 			continue
 		}
 		if place >= 0 {
@@ -34,7 +34,7 @@ func (d Dataset) valueColumn() (place int, ok bool) {
 }
 
 func (d Dataset) previousColumn() int {
-	return slices.IndexFunc(d.Mapper.Table().Columns, func(c schema.Column) bool { return c.ID == PreviousValueID && isNumber(c.Type) })
+	return slices.IndexFunc(d.Mapper.Table().Columns, func(c schema.Column) bool { return c.ID == PreviousValueID && c.Type.IsNumber() })
 }
 
 // showsPrevious reports whether each window of an insight says what the one before it shows.
@@ -48,16 +48,6 @@ func (d Dataset) showsPrevious() bool {
 
 // Latest is the latest window that is over.
 func (d Dataset) Latest(now time.Time) window.Window { return d.Grid.At(d.edge(now).Add(-time.Second)) }
-
-// Stretch is a stretch of time in the terms of the table's time field. ok is false where the two do not go together: for
-// wall clocks near a change of the clocks, and days that are cut.
-func (d Dataset) Stretch(w window.Window) (within sink.Stretch, ok bool) {
-	return d.stretchOf(d.Mapper.Table(), w)
-}
-
-func isNumber(t schema.Type) bool {
-	return t == schema.Integer || t == schema.Numeric || t == schema.Float || t == schema.Duration
-}
 
 // bothRead are the windows of a stretch of time of which both numbers are there, as they were read last.
 func (p *passage) bothRead(ctx context.Context, c *pair, within window.Window) ([]sink.Reconciled, error) {
@@ -128,15 +118,14 @@ func (p *passage) numbers(ctx context.Context, c *pair, found []sink.Reconciled)
 	if err != nil {
 		return nil, err
 	}
-	table := c.Report.Mapper.Table()
-	m := sink.Measurement{Table: table, Expression: c.SQL}
+	m := sink.Measurement{Table: c.Report.Mapper.Table(), Expression: c.SQL}
 	kept := found[:0]
 	for _, f := range found {
 		value := shown[f.Window.Start.UnixMicro()]
 		if c.previous {
 			f.Warehouse, f.API = value.value, shown[f.Window.End.UnixMicro()].previous
 		} else if f.API = value.value; f.API != "" {
-			within, ok := c.Report.stretchOf(table, f.Window)
+			within, ok := c.Report.Stretch(f.Window)
 			if !ok {
 				continue
 			}

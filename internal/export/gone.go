@@ -54,8 +54,9 @@ func (s *span) evidence(p part) *evidence {
 		return nil
 	}
 	e := newEvidence(s.Dataset.Mapper, p.asked)
+	timed := s.timed()
 	for _, row := range p.rows {
-		e.saw(s.timeOf(table, row.Row))
+		e.saw(timed.at(row.Row))
 	}
 	for _, reject := range p.rejects {
 		e.rejected(reject.Raw)
@@ -90,7 +91,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", o.evidence.against)
 		return nil
 	}
-	within, ok := p.Dataset.stretchOf(b.Table, b.Range)
+	within, ok := p.Dataset.Stretch(b.Range)
 	if !ok {
 		return nil
 	}
@@ -114,7 +115,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 	for _, l := range losses.windows {
 		for _, looked := range sure.within {
 			part := looked.Intersect(l.window).Intersect(b.Range)
-			if within, ok := p.Dataset.stretchOf(b.Table, part); ok && l.refused == "" && l.gone > 0 {
+			if within, ok := p.Dataset.Stretch(part); ok && l.refused == "" && l.gone > 0 {
 				b.Sweep.Within = append(b.Sweep.Within, within)
 			}
 		}
@@ -123,9 +124,10 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 	return nil
 }
 
-// stretchOf is a stretch of time in the terms of the table's time field. ok is false where the two do not go together:
-// for wall clocks near a change of the clocks.
-func (d Dataset) stretchOf(t schema.Table, w window.Window) (sink.Stretch, bool) {
+// Stretch is a stretch of time in the terms of the table's time field. ok is false where the two do not go together: for
+// wall clocks near a change of the clocks, and days that are cut.
+func (d Dataset) Stretch(w window.Window) (within sink.Stretch, ok bool) {
+	t := d.Mapper.Table()
 	i := t.ColumnIndex(t.TimeField)
 	if i < 0 || w.Empty() {
 		return sink.Stretch{}, false

@@ -185,9 +185,9 @@ func (p *passage) presentIn(read part) (seen, error) {
 	}
 	rows := read.reading.Rows
 	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.fullPage()}
-	table := p.Dataset.Mapper.Table()
+	timed := p.timed()
 	for _, row := range read.rows {
-		if at, ok := p.timeOf(table, row.Row); ok {
+		if at, ok := timed.at(row.Row); ok {
 			s.times = append(s.times, at)
 		}
 	}

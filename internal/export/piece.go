@@ -1,7 +1,6 @@
 package export
 
 import (
-	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -42,7 +41,7 @@ func (p *passage) nextPiece(c *pair) (piece window.Window, ok bool) {
 	r := &p.reconciling
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.pending = union(c.pending)
+	c.pending = window.Union(c.pending)
 	if len(c.pending) == 0 {
 		return piece, false
 	}
@@ -72,22 +71,4 @@ func (p *passage) tookPiece(c *pair, piece window.Window) {
 	if last.Empty() {
 		c.pending = c.pending[:len(c.pending)-1]
 	}
-}
-
-// union are the stretches in order of time, with those that meet as one.
-func union(stretches []window.Window) []window.Window {
-	slices.SortFunc(stretches, func(a, b window.Window) int { return a.Start.Compare(b.Start) })
-	var all []window.Window
-	for _, s := range stretches {
-		switch last := len(all) - 1; {
-		case s.Empty():
-		case last >= 0 && !s.Start.After(all[last].End):
-			if s.End.After(all[last].End) {
-				all[last].End = s.End
-			}
-		default:
-			all = append(all, s)
-		}
-	}
-	return all
 }

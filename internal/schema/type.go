@@ -45,6 +45,9 @@ func (t Type) String() string {
 	return typeNames[t]
 }
 
+// IsNumber reports whether the type's values are numbers.
+func (t Type) IsNumber() bool { return t == Integer || t == Numeric || t == Float || t == Duration }
+
 // holdsText reports whether the type's values are texts.
 func (t Type) holdsText() bool { return t == Text || t == Numeric || t == Duration || t == JSON }
 

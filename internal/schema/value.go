@@ -2,6 +2,7 @@ package schema
 
 import (
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -57,6 +58,27 @@ func TimeValue(t time.Time) Value { return numValue(t.UnixMicro()) }
 
 // IsNull reports whether the cell is NULL: an absent key or a JSON null.
 func (v Value) IsNull() bool { return v.num == 0 && v.str == "" }
+
+// Text is the value of a cell of the type, for people.
+func (v Value) Text(t Type) string {
+	switch {
+	case v.IsNull():
+		return "null"
+	case t == Integer:
+		return strconv.FormatInt(v.Int(), 10)
+	case t == Float:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case t == Boolean:
+		return strconv.FormatBool(v.Bool())
+	case t == Timestamptz:
+		return v.Time().Format(time.RFC3339Nano)
+	case t == Timestamp:
+		return v.Time().Format("2006-01-02T15:04:05.999999")
+	case t == Date:
+		return v.Time().Format(time.DateOnly)
+	}
+	return v.Str()
+}
 
 // Foreign is what a warehouse says of a cell that somebody else filled with what is no value of the type; "" where it is one.
 func (v Value) Foreign(t Type) string {

@@ -146,6 +146,22 @@ func (a *Arrivals) Settle() {
 	slices.SortFunc(a.Months, func(x, y MonthLags) int { return cmp.Compare(x.from, y.from) })
 }
 
+// Each hands on what was counted, by month and bucket: how many rows, and the largest lag of them.
+func (a *Arrivals) Each(visit func(month time.Time, bucket int, rows int64, largest time.Duration) error) error {
+	for i := range a.Months {
+		m := &a.Months[i]
+		for bucket, rows := range m.Lags.Rows {
+			if rows == 0 {
+				continue
+			}
+			if err := visit(m.Month, bucket, rows, m.Largest[bucket]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Largest is the largest lag that was counted.
 func (a *Arrivals) Largest() time.Duration { return a.late }
 

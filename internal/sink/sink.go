@@ -383,3 +383,13 @@ type DatasetStatus struct {
 	Retained Retained
 	Condition
 }
+
+// StatusOf is that of a dataset; nil where there is none.
+func StatusOf(all []DatasetStatus, dataset string) *DatasetStatus {
+	for i := range all {
+		if all[i].Name == dataset {
+			return &all[i]
+		}
+	}
+	return nil
+}

@@ -5,6 +5,7 @@ package window
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -72,4 +73,22 @@ func Gaps(within Window, covered []Window) []Window {
 		gaps = append(gaps, rest)
 	}
 	return gaps
+}
+
+// Union is the time of stretches in order, with those that meet as one. It sorts what it is given.
+func Union(stretches []Window) []Window {
+	slices.SortFunc(stretches, func(a, b Window) int { return a.Start.Compare(b.Start) })
+	var all []Window
+	for _, s := range stretches {
+		switch last := len(all) - 1; {
+		case s.Empty():
+		case last >= 0 && !s.Start.After(all[last].End):
+			if s.End.After(all[last].End) {
+				all[last].End = s.End
+			}
+		default:
+			all = append(all, s)
+		}
+	}
+	return all
 }

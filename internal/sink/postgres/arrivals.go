@@ -36,15 +36,11 @@ func queueArrivals(queued *pgx.Batch, b sink.Batch) {
 	var months []time.Time
 	var buckets []int32
 	var rows, largest []int64
-	for i := range b.Arrivals.Months {
-		m := &b.Arrivals.Months[i]
-		for bucket, n := range m.Lags.Rows {
-			if n > 0 {
-				months, buckets = append(months, m.Month), append(buckets, int32(bucket))
-				rows, largest = append(rows, n), append(largest, int64(m.Largest[bucket]/time.Second))
-			}
-		}
-	}
+	_ = b.Arrivals.Each(func(month time.Time, bucket int, n int64, longest time.Duration) error { // which never fails
+		months, buckets = append(months, month), append(buckets, int32(bucket))
+		rows, largest = append(rows, n), append(largest, int64(longest/time.Second))
+		return nil
+	})
 	if len(rows) > 0 {
 		queued.Queue(statement("arrivals_add"), b.Lease.Dataset, months, buckets, rows, largest)
 	}
@@ -60,10 +56,8 @@ func readLags(ctx context.Context, tx pgx.Tx, all []sink.DatasetStatus, since ti
 	var bucket int
 	var n, largest int64
 	_, err = pgx.ForEachRow(rows, []any{&dataset, &bucket, &n, &largest}, func() error {
-		for i := range all {
-			if all[i].Name == dataset {
-				all[i].Lags.Add(bucket, n, time.Duration(largest)*time.Second)
-			}
+		if of := sink.StatusOf(all, dataset); of != nil {
+			of.Lags.Add(bucket, n, time.Duration(largest)*time.Second)
 		}
 		return nil
 	})

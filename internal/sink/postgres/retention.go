@@ -158,10 +158,8 @@ func readRetained(ctx context.Context, tx pgx.Tx, all []sink.DatasetStatus) erro
 	var last sink.Retained
 	_, err = pgx.ForEachRow(rows, []any{&dataset, &last.Before, &last.Rows, &last.At}, func() error {
 		last.Before, last.At = last.Before.UTC(), last.At.UTC()
-		for i := range all {
-			if all[i].Name == dataset {
-				all[i].Retained = last
-			}
+		if of := sink.StatusOf(all, dataset); of != nil {
+			of.Retained = last
 		}
 		return nil
 	})

@@ -37,20 +37,15 @@ func keepArrivals(ctx context.Context, tx *sql.Tx, b sink.Batch) error {
 	if b.Arrivals == nil {
 		return nil
 	}
-	for i := range b.Arrivals.Months {
-		m := &b.Arrivals.Months[i]
-		for bucket, rows := range m.Lags.Rows {
-			if rows == 0 {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, statement("arrivals_add"), sql.Named("dataset", b.Lease.Dataset),
-				sql.Named("month", m.Month.Format(time.DateOnly)), sql.Named("bucket", bucket), sql.Named("rows", rows),
-				sql.Named("largest_s", int64(m.Largest[bucket]/time.Second))); err != nil {
-				return fmt.Errorf("count arrivals: %w", err)
-			}
+	return b.Arrivals.Each(func(month time.Time, bucket int, rows int64, largest time.Duration) error {
+		_, err := tx.ExecContext(ctx, statement("arrivals_add"), sql.Named("dataset", b.Lease.Dataset),
+			sql.Named("month", month.Format(time.DateOnly)), sql.Named("bucket", bucket), sql.Named("rows", rows),
+			sql.Named("largest_s", int64(largest/time.Second)))
+		if err != nil {
+			return fmt.Errorf("count arrivals: %w", err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // readLags fills in the arrival lags of datasets.
@@ -61,10 +56,8 @@ func (w *Warehouse) readLags(ctx context.Context, all []sink.DatasetStatus, sinc
 		var bucket int
 		var n, largest int64
 		err := rows.Scan(&dataset, &bucket, &n, &largest)
-		for i := range all {
-			if all[i].Name == dataset {
-				all[i].Lags.Add(bucket, n, time.Duration(largest)*time.Second)
-			}
+		if of := sink.StatusOf(all, dataset); of != nil {
+			of.Lags.Add(bucket, n, time.Duration(largest)*time.Second)
 		}
 		return err
 	})

@@ -140,10 +140,8 @@ func (w *Warehouse) readRetained(ctx context.Context, all []sink.DatasetStatus) 
 		var dataset string
 		var last sink.Retained
 		err := rows.Scan(&dataset, at(&last.Before), &last.Rows, at(&last.At))
-		for i := range all {
-			if all[i].Name == dataset {
-				all[i].Retained = last
-			}
+		if of := sink.StatusOf(all, dataset); of != nil {
+			of.Retained = last
 		}
 		return err
 	})
