@@ -146,6 +146,9 @@ reports:
 	}
 }
 
+// sqliteFile is a new one's DSN.
+func sqliteFile(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }
+
 // start runs the child that kills itself at a step.
 func (c *clinic) start(killAt int) *exec.Cmd {
 	c.Helper()
@@ -234,11 +237,11 @@ func (c *clinic) mustBeWhole() (calls int) {
 func TestKillAtEveryStep(t *testing.T) {
 	for _, k := range []struct {
 		name  string
-		dsn   func(t *testing.T) string
+		dsn   func(t testing.TB) string
 		table string
 	}{
-		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }, "calls"},
-		{"postgres", func(t *testing.T) string { return server.Database(t) }, "samespace.calls"},
+		{"sqlite", sqliteFile, "calls"},
+		{"postgres", server.Database, "samespace.calls"},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,12 +3,136 @@ package app_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/fsnotify/fsnotify"
+
 	"samespace-exporter/internal/source/simulator"
 )
+
+// Killed at any message to Postgres, or any write to a SQLite file, while a column that was added is filled from _extra, or
+// while rejects are retried: all of it is done or nothing, and the next one does the rest.
+func TestKillWhileItMends(t *testing.T) {
+	t.Parallel()
+	for _, w := range []struct {
+		name, table, rejects string
+		dsn                  func(t testing.TB) string
+		killAt               func(c *clinic, n int) (killed bool)
+		stride               int
+	}{
+		{"postgres", "samespace.calls", "exporter.rejects", server.Database, (*clinic).killAtMessage, 15},
+		{"sqlite", "calls", "exporter_rejects", sqliteFile, (*clinic).killAtWrite, 5},
+	} {
+		for _, m := range mendings(w.table, w.rejects) {
+			t.Run(m.name+" on "+w.name, func(t *testing.T) {
+				t.Parallel()
+				c := newClinic(t, w.dsn(t), w.table)
+				all := m.prepare(c)
+				kills, stride := 0, w.stride
+				if long() {
+					stride = 2
+				}
+				for at := 1; w.killAt(c, at); at += stride {
+					if kills++; t.Failed() {
+						return
+					}
+					if left := c.count(m.left); left != all && left != 0 {
+						t.Errorf("killed at %d: %d of %d rows are left", at, left, all)
+					}
+				}
+				if kills < 3 {
+					t.Errorf("only %d kills", kills)
+				}
+				if left, done := c.count(m.left), c.count(m.done); left != 0 || done < all {
+					t.Errorf("%d of %d rows are left, %d are mended", left, all, done)
+				}
+				rows := c.mustBeWhole()
+				counted(t, fmt.Sprintf("kill -9 while it mends, %s on %s", m.name, w.name), kills, rows)
+			})
+		}
+	}
+}
+
+// mending is what a change of the config gives to do.
+type mending struct {
+	name         string
+	before, mend func(c *clinic)
+	retries      bool
+	left, done   string // count what is to be mended, and what is
+}
+
+func mendings(table, rejects string) []mending {
+	const typed, text = "{name: duration_s, type: integer}", "{name: duration_text, type: text}"
+	id := simulator.Calls().Metric("duration_s").ID
+	line := "\n      " + strconv.Quote(id) + ": " + typed
+	return []mending{
+		{
+			name:   "promotion",
+			before: func(c *clinic) { c.reword(line, "") },
+			mend:   func(c *clinic) { c.reword("    fields:", "    fields:"+line) },
+			left:   "select count(*) from " + table + " where cast(_extra as text) like '%" + id + "%'",
+			done:   "select count(duration_s) from " + table,
+		},
+		{
+			name:    "rejects retry",
+			before:  func(c *clinic) { c.sim.Script(simulator.Always(), simulator.WrongTypes(id)) },
+			mend:    func(c *clinic) { c.reword(typed, text) },
+			retries: true,
+			left:    "select count(*) from " + rejects,
+			done:    "select count(*) from " + table + " where duration_text = 'n/a'",
+		},
+	}
+}
+
+// prepare makes that there is something to mend, and counts it.
+func (m mending) prepare(c *clinic) (all int) {
+	c.Helper()
+	m.before(c)
+	if c.killed(c.start(0)) {
+		c.Fatal("the first run was killed")
+	}
+	if all = c.count(m.left); all < 30 {
+		c.Fatalf("only %d rows are to be mended", all)
+	}
+	m.mend(c)
+	c.retries = m.retries
+	return all
+}
+
+// killAtWrite starts a child and kills it when it has written to its SQLite file, or the log beside it, so many times, as
+// far as the system tells of each write by itself; false when it ended before.
+func (c *clinic) killAtWrite(n int) (killed bool) {
+	c.Helper()
+	writes, err := fsnotify.NewWatcher()
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := writes.Add(filepath.Dir(strings.TrimPrefix(c.dsn, "sqlite:"))); err != nil {
+		c.Fatal(err)
+	}
+	child := c.start(0)
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		for w := range writes.Events {
+			if !w.Has(fsnotify.Write) {
+				continue
+			}
+			if n--; n == 0 {
+				_ = child.Process.Kill()
+			}
+		}
+	}()
+	killed = c.killed(child)
+	if err := writes.Close(); err != nil {
+		c.Error(err)
+	}
+	<-counted
+	return killed
+}
 
 // reword writes something else in the config.
 func (c *clinic) reword(from, to string) {
@@ -39,74 +163,4 @@ func (c *clinic) count(statement string) int {
 		c.Fatal(err)
 	}
 	return n
-}
-
-// Killed at any message to Postgres while a column that was added is filled from _extra, or while rejects are retried: all
-// of it is done or nothing, and the next one does the rest.
-func TestKillWhileItMends(t *testing.T) {
-	t.Parallel()
-	const duration = "{name: duration_s, type: integer}"
-	for _, k := range []struct {
-		name    string
-		before  func(c *clinic)
-		mend    func(c *clinic)
-		retries bool
-		left    string // counts what is to be mended
-		done    string // counts what is mended
-	}{
-		{
-			name:   "promotion",
-			before: func(c *clinic) { c.reword("      "+strconv.Quote(c.report.Metric("duration_s").ID)+": "+duration, "") },
-			mend: func(c *clinic) {
-				c.reword("    fields:", "    fields:\n      "+strconv.Quote(c.report.Metric("duration_s").ID)+": "+duration)
-			},
-			left: "select count(*) from samespace.calls where _extra ? '" + simulator.Calls().Metric("duration_s").ID + "'",
-			done: "select count(duration_s) from samespace.calls",
-		},
-		{
-			name: "rejects retry",
-			before: func(c *clinic) {
-				c.sim.Script(simulator.Always(), simulator.WrongTypes(c.report.Metric("duration_s").ID))
-			},
-			mend:    func(c *clinic) { c.reword(duration, "{name: duration_text, type: text}") },
-			retries: true,
-			left:    "select count(*) from exporter.rejects",
-			done:    "select count(*) from samespace.calls where duration_text = 'n/a'",
-		},
-	} {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			c := newClinic(t, server.Database(t), "samespace.calls")
-			k.before(c)
-			if c.killed(c.start(0)) {
-				t.Fatal("the first run was killed")
-			}
-			all := c.count(k.left)
-			if all < 30 {
-				t.Fatalf("only %d rows are to be mended", all)
-			}
-			k.mend(c)
-			c.retries = k.retries
-			kills, stride := 0, 15
-			if long() {
-				stride = 2
-			}
-			for message := 4; c.killAtMessage(message); message += stride {
-				if kills++; t.Failed() {
-					return
-				}
-				if left := c.count(k.left); left != all && left != 0 {
-					t.Errorf("killed at message %d: %d of %d rows are left", message, left, all)
-				}
-			}
-			if kills < 3 {
-				t.Errorf("only %d kills", kills)
-			}
-			if left, done := c.count(k.left), c.count(k.done); left != 0 || done < all {
-				t.Errorf("%d of %d rows are left, %d are mended", left, all, done)
-			}
-			rows := c.mustBeWhole()
-			counted(t, fmt.Sprintf("kill -9 while it mends, %s", k.name), kills, rows)
-		})
-	}
 }

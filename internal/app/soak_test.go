@@ -33,13 +33,13 @@ func TestSoak(t *testing.T) {
 	}
 	for _, k := range []struct {
 		name    string
-		dsn     func(t *testing.T) string
+		dsn     func(t testing.TB) string
 		table   string
 		own     string
 		clients string // of the database
 	}{
-		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }, "calls", "exporter_", "select 1"},
-		{"postgres", func(t *testing.T) string { return server.Database(t) }, "samespace.calls", "exporter.",
+		{"sqlite", sqliteFile, "calls", "exporter_", "select 1"},
+		{"postgres", server.Database, "samespace.calls", "exporter.",
 			"select count(*) from pg_stat_activity where datname = current_database()"},
 	} {
 		t.Run(k.name, func(t *testing.T) { // one after the other: the goroutines and the heap are the process's
