@@ -101,7 +101,9 @@ func newSoak(t *testing.T, dsn string) *soak {
 		ended: make(chan error, 1), passed: make(chan string, 10),
 	}
 	s.report.RowsPerDay, s.report.Since = 100, since.AddDate(0, -1, 0)
-	s.sim = simulator.New(simulator.Options{APIKey: "key", Seed: 5, Clock: s.clock.Now, Reports: []simulator.Report{s.report}})
+	s.sim = simulator.New(simulator.Options{
+		APIKey: "key", Seed: 5, Clock: s.clock.Now, Reports: []simulator.Report{s.report}, Uncompressed: true,
+	})
 	api := httptest.NewServer(s.sim)
 	t.Cleanup(api.Close)
 	for every, fault := range faultsOfASoak() {

@@ -144,7 +144,7 @@ func newWorld(t testing.TB, k kind, report simulator.Report, since time.Time, ch
 	w := &world{TB: t, kind: k, clock: clockwork.NewFakeClockAt(start), report: report}
 	w.another, w.exec = k.open(t)
 	w.sim = simulator.New(simulator.Options{
-		APIKey: "key", Seed: 7, Clock: w.clock.Now, Reports: []simulator.Report{report}, KeepRequests: 100_000,
+		APIKey: "key", Seed: 7, Clock: w.clock.Now, Reports: []simulator.Report{report}, KeepRequests: 100_000, Uncompressed: true,
 	})
 	w.server = httptest.NewServer(w.sim)
 	t.Cleanup(w.server.Close)

@@ -60,7 +60,7 @@ func (x *exchange) send() {
 
 // compress gzips the body where the client takes it.
 func (x *exchange) compress() {
-	if !strings.Contains(x.http.Header.Get("Accept-Encoding"), "gzip") || len(x.reply.body) == 0 {
+	if x.sim.plain || !strings.Contains(x.http.Header.Get("Accept-Encoding"), "gzip") || len(x.reply.body) == 0 {
 		return
 	}
 	var b bytes.Buffer

@@ -32,12 +32,15 @@ type Options struct {
 	Reports []Report
 	// KeepRequests is how many requests Requests remembers, the latest ones; zero: none, counters only.
 	KeepRequests int
+	// Uncompressed sends replies as they are to clients that take gzip, too: for tests of something else, which it slows.
+	Uncompressed bool
 }
 
 // Simulator is the API as an http.Handler; it answers on any path. Make one with New.
 type Simulator struct {
 	key     string
 	clock   func() time.Time
+	plain   bool // sends nothing compressed
 	schema  *ast.Schema
 	rules   *rules.Rules
 	samples samples
@@ -63,6 +66,7 @@ func New(options Options) *Simulator {
 	s := &Simulator{
 		key:     options.APIKey,
 		clock:   options.Clock,
+		plain:   options.Uncompressed,
 		schema:  gqlparser.MustLoadSchema(&ast.Source{Name: "schema.graphql", Input: string(mustRead("schema.graphql"))}),
 		rules:   rules.NewDefaultRules(),
 		samples: loadSamples(),
