@@ -58,6 +58,7 @@ func TestRequestsOfADenseMonth(t *testing.T) {
 
 // Thousands of rows within one second are read on past max_rows, since time cannot be cut further.
 func TestDenseSecond(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		report := calls(50)

@@ -114,6 +114,7 @@ func TestRowsThatAreGoneAreMarked(t *testing.T) {
 
 // The usual case: a re-read of a single window finds a row gone. The tails of the live edge mark nothing else.
 func TestReReadMarksWhatIsGone(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		w := newWorld(t, k, calls(900), start.Add(-time.Hour), func(d *export.Dataset) { d.DeletedMaxShare = 0.5 })

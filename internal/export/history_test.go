@@ -61,6 +61,7 @@ func (k kind) allVersions(table string) string {
 // While the source restates, takes away and brings back: every version that it showed when it was read is in the history,
 // nothing else is, and the table as of any time is what it was then.
 func TestHistoryOfRestatements(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.Add(-6 * time.Hour)

@@ -120,6 +120,7 @@ func (w *world) mustShow(i shown, within window.Window) (windows int) {
 
 // Each window that is over has what the insight shows of it; one that is not has nothing.
 func TestInsightsByWindow(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		for n, i := range insights() {
 			if n%sample != 0 {

@@ -32,6 +32,7 @@ func (w *world) killedAt(n int32, pass export.Pass) (killed bool) {
 
 // However often a process is killed at whatever step, what is written in the end is right, in each way to write.
 func TestKilledAtAnyStepInEachWayToWrite(t *testing.T) {
+	t.Parallel()
 	since := start.Add(-2 * time.Hour)
 	for _, c := range []struct {
 		name  string

@@ -56,6 +56,7 @@ func (m *meeting) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 
 // Several spans of one dataset are read and committed at once, each window once.
 func TestLanesWorkAtOnce(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		w, since := lanesWorld(t, k)
@@ -74,6 +75,7 @@ func TestLanesWorkAtOnce(t *testing.T) {
 
 // A lease that is lost in one lane, or a span that fails there, is nothing to the others.
 func TestLanesDoNotHarmEachOther(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(w *world, span sink.Lease){
 		"lease lost": func(w *world, span sink.Lease) {
 			w.exec(fmt.Sprintf("update %s set epoch = epoch + 1000, lease_until = %s where epoch = %d", w.kind.own("windows"), past(w.kind), span.Epoch))
@@ -161,13 +163,15 @@ func TestLanesStop(t *testing.T) {
 
 // A report in order of time is read in parts that fill a transaction, from one lease; what moves meanwhile tears it.
 func TestPartsOfALease(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.AddDate(0, 0, -14)
+		const days = max(5, 14/sample)
+		since := start.AddDate(0, 0, -days)
 		w := newWorld(t, k, calls(1500), since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 200 })
 		moves := 0
 		w.sim.Script(simulator.Every(37), simulator.Meanwhile(func(s *simulator.Simulator) {
-			at := since.Add(time.Duration(moves%14)*24*time.Hour + 5*time.Hour)
+			at := since.Add(time.Duration(moves%days)*24*time.Hour + 5*time.Hour)
 			moves++
 			if _, err := s.Insert(w.report.ID, at, nil); err != nil {
 				t.Error(err)

@@ -82,6 +82,7 @@ func (w *world) everythingAgain() {
 
 // A limit is met once, and never again: not in the pass that met it, not by another process.
 func TestLimitsAreLearned(t *testing.T) {
+	t.Parallel()
 	for _, l := range limitsOfTheAPI() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
@@ -184,6 +185,7 @@ func TestAClaimDoesNotWaitForALimitThatIsKept(t *testing.T) {
 
 // A limit that is there to stay is tried again more and more rarely.
 func TestLimitsAreTriedAgain(t *testing.T) {
+	t.Parallel()
 	l := limitsOfTheAPI()[0]
 	w := limitedWorld(t, kinds()[0], l)
 	w.export()
@@ -207,6 +209,7 @@ func TestLimitsAreTriedAgain(t *testing.T) {
 
 // One that was only a fault that passed is forgotten as soon as it is tried again, or when the operator says so.
 func TestLimitsThatAreNoneAnyMore(t *testing.T) {
+	t.Parallel()
 	for _, l := range limitsOfTheAPI() {
 		t.Run(l.name, func(t *testing.T) {
 			w := limitedWorld(t, kinds()[0], l)

@@ -25,6 +25,7 @@ func (w *world) mustMarkNoLiveRow() {
 
 // Nothing that goes wrong with a server may mark a row that it has.
 func TestNoFaultMarksALiveRow(t *testing.T) {
+	t.Parallel()
 	type fault struct {
 		name   string
 		script func(w *world)
@@ -139,6 +140,7 @@ func TestPagesOfTwoListsMarkNoLiveRow(t *testing.T) {
 
 // A day that is read while it changes, with faults: no live row is ever marked, and in the end all that are gone are.
 func TestMarksFollowAMovingSource(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(max(1, 2/scale)) { //nolint:unconvert // scale is a variable with the race detector only
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {

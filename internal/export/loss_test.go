@@ -49,6 +49,7 @@ func (w *world) try(e *export.Exporter) {
 
 // A server may fill its first page and cap the later ones, always or now and then.
 func TestPagesThatAreCappedLater(t *testing.T) {
+	t.Parallel()
 	later := func(r simulator.Request) bool { return r.Skip > 0 }
 	for name, c := range map[string]struct {
 		trigger simulator.Trigger
@@ -132,6 +133,7 @@ func TestClockSetBack(t *testing.T) {
 // The table is renamed in a rolling deployment, and the old replica makes one more pass after the new one began:
 // the new table gets all rows.
 func TestRenamedTableBesideAnOldReplica(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.AddDate(0, 0, -20)
@@ -211,6 +213,7 @@ func TestLongerRereadBesideAnOldReplica(t *testing.T) {
 
 // Two datasets write one table: when it was dropped, the rows of both come again.
 func TestTwoDatasetsOfADroppedTable(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.AddDate(0, 0, -20)

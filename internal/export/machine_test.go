@@ -21,6 +21,7 @@ import (
 // row that was there when its window was read is in the table as it was then, nothing is there that never was, and
 // once the world stands still the table equals the truth.
 func TestReliabilityOfRandomSchedules(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		checks := 60
 		if os.Getenv("EXPORTER_RELIABILITY") != "long" {

@@ -52,6 +52,7 @@ func TestRowsThatMoveWhileTheyAreRead(t *testing.T) {
 // A server that sends its rows in another order each time never fits together across pages. Spans of one page
 // are right all the same; what is not stays due, and shows.
 func TestServerWithoutAnOrder(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		since := start.Add(-12 * time.Hour)
 		t.Parallel()
@@ -97,6 +98,7 @@ func TestServerThatIgnoresSkip(t *testing.T) {
 
 // Whatever is scripted, a window that counts as read has all its rows.
 func TestNothingIsReadWithRowsMissing(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))

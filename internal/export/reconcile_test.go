@@ -117,6 +117,7 @@ const quiet = 6 * time.Hour
 
 // Each hour of the insight is compared with the report, whatever the report's windows are, and all agree.
 func TestReconciled(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		for _, size := range []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour} {
 			t.Run(size.String(), func(t *testing.T) {
@@ -187,6 +188,7 @@ func TestMissingRowsAreReadAgain(t *testing.T) {
 
 // A window that never agrees is read again a few times, with growing pauses, and then left as it is.
 func TestADriftThatStands(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		b := newBound(t, k, 6, nil)
@@ -235,6 +237,7 @@ func TestADriftThatStands(t *testing.T) {
 
 // An expression that is wrong for all windows does not read all of history again.
 func TestADriftOfEverything(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		b := newBound(t, k, 24, func(r *export.Reconciliation) { r.SQL = "count(*) + 1000" })

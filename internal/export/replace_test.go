@@ -97,6 +97,7 @@ func (w *world) mustHaveSums(from, to time.Time) {
 }
 
 func TestReplacedWindowsAreThoseOfTheAPI(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.Add(-4 * time.Hour)

@@ -15,6 +15,7 @@ import (
 
 // Replicas share the windows: each is read once, by one of them.
 func TestReplicasShareTheWork(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		since := start.AddDate(0, 0, -4)
 		w := newWorld(t, k, calls(500), since, func(d *export.Dataset) { d.MaxSpan = 4 * time.Hour })

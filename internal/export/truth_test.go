@@ -21,6 +21,7 @@ func calls(perDay int) simulator.Report {
 // The promise: whatever the API does, the warehouse ends up with what the API would say if it stood still, and
 // reading the same again writes no row.
 func TestWarehouseEqualsTruth(t *testing.T) {
+	t.Parallel()
 	for i, c := range []struct {
 		name   string
 		script func(*simulator.Simulator)
@@ -103,6 +104,7 @@ func TestWarehouseEqualsTruth(t *testing.T) {
 // Rows that arrive hours after the call and values that change for days: after each window's last re-read the
 // warehouse has them all.
 func TestLateAndRestatedRows(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
 		since := start.Add(-6 * time.Hour)

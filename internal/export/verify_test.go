@@ -45,6 +45,7 @@ func found(differing []export.Difference) string {
 
 // A verification reads as an export does, whatever the server does to its pages, and changes nothing.
 func TestVerifyWhatIsEqual(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]simulator.Fault{
 		"no fault": {}, "a page cap": simulator.PageCap(7), "an inclusive end": simulator.InclusiveEnd(), "a refused depth": simulator.MaxSkip(40),
 		"a refused range": simulator.RangeLimit(3 * time.Hour),
