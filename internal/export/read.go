@@ -45,6 +45,14 @@ type span struct {
 	suspected int64
 	// tallies are what has been read so far, by window, in the lease's order.
 	tallies []tally
+	// early are the first pages of the part that is read next.
+	early early
+}
+
+// early are pages that are on their way while what was read before them is committed.
+type early struct {
+	pages *source.Early // nil: none
+	began time.Time     // when they were asked for
 }
 
 // tally is what has been read so far of a window.
@@ -109,10 +117,19 @@ func (s *span) read(ctx context.Context, stretch window.Window, out outlet) erro
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) (time.Time, error) {
 	began := s.begun()
+	w := s.wanted(stretch)
+	if w.early = s.early.pages; w.early != nil {
+		began = s.early.began
+	}
+	s.early = early{}
 	var p part
 	err := s.allowed(stretch)
-	if err == nil {
-		p, err = s.readSteadily(ctx, s.wanted(stretch))
+	if err != nil {
+		w.early.Close()
+	} else {
+		w.next = s.nextOf(stretch)
+		p, err = s.readSteadily(ctx, w)
+		s.early.pages = p.reading.Early
 		s.heed(ctx, stretch, p.reading, err)
 	}
 	if err != nil && s.cuttable(stretch, err) {
@@ -136,6 +153,18 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) 
 	}
 	s.handOn(p, began, out)
 	return p.stretch.End, nil
+}
+
+// nextOf says what is read after a part of the stretch that ends earlier, while that part is committed.
+func (s *span) nextOf(stretch window.Window) func(end time.Time) (window.Window, int) {
+	return func(end time.Time) (within window.Window, rows int) {
+		rest := window.Window{Start: end, End: stretch.End}
+		if s.allowed(rest) != nil {
+			return window.Window{}, 0
+		}
+		s.early.began = s.begun()
+		return window.Window{Start: rest.Start.Add(-s.lead(rest)), End: rest.End}, int(max(0, min(s.expect(rest), 1e9)))
+	}
 }
 
 // begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that

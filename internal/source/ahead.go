@@ -86,3 +86,46 @@ func (p *pages) close() {
 	p.cancel()
 	p.asking.Wait()
 }
+
+// Early are the first pages of a reading that is yet to begin, on their way. Whoever has them closes them, or hands them
+// to that reading.
+type Early struct {
+	pages *pages
+	limit int
+}
+
+// Close ends what is on its way, and waits for it. A nil Early has nothing.
+func (e *Early) Close() {
+	if e != nil {
+		e.pages.close()
+	}
+}
+
+// pagesOf are the pages of a reading: those that were asked for early, if they are of the same range and size.
+func pagesOf(ctx context.Context, q Query, send askPage) *pages {
+	if q.Early != nil && q.Early.pages.within == q.Range && q.Early.limit == q.PageSize {
+		return q.Early.pages
+	}
+	q.Early.Close()
+	return newPages(ctx, send)
+}
+
+// askEarly asks for the first pages of what is read next: as many as are expected to hold rows, and one in any case.
+func (r *reader) askEarly(ctx context.Context, send askPage) *Early {
+	if r.query.Next == nil || r.drawn == 0 || r.reading.Torn || r.largest < r.query.PageSize {
+		return nil
+	}
+	within, rows := r.query.Next(r.reading.End)
+	if within.Empty() {
+		return nil
+	}
+	early := &Early{pages: newPages(ctx, send), limit: r.query.PageSize}
+	step := r.query.PageSize - 1 // pages overlap by a row
+	for n := 0; n < max(1, r.query.Ahead); n++ {
+		if n > 0 && (n*step+step/2 > rows*9/10 || r.nearlyFull(n*step+1)) {
+			break
+		}
+		early.pages.ask(within, n*step, r.query.PageSize)
+	}
+	return early
+}

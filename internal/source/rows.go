@@ -56,13 +56,17 @@ type askPage func(ctx context.Context, within window.Window, skip, limit int) (P
 // readRows is the story of a reading. See Client.Rows.
 func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, error) {
 	if q.PageSize < 2 {
+		q.Early.Close()
 		return Reading{}, fmt.Errorf("page size %d: must be at least 2, since pages overlap by a row", q.PageSize)
 	}
-	r := &reader{query: q, to: to, pages: newPages(ctx, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
+	r := &reader{query: q, to: to, pages: pagesOf(ctx, q, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
 	defer r.pages.close()
 	err := r.read()
 	r.reading.Requests, r.reading.Bytes = r.pages.requests, r.pages.bytes
 	r.reading.Waited, r.reading.Took = r.pages.waited, r.pages.took
+	if err == nil {
+		r.reading.Early = r.askEarly(ctx, ask)
+	}
 	return r.reading, err
 }
 
