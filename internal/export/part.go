@@ -56,7 +56,7 @@ type wanted struct {
 	expect func(from time.Time) float64
 	sure   bool
 	// next and early are what source.Query has of that name.
-	next  func(end time.Time) (window.Window, int)
+	next  func(end time.Time) (within window.Window, rows int, sure bool)
 	early *source.Early
 }
 

@@ -49,12 +49,6 @@ type span struct {
 	early early
 }
 
-// early are pages that are on their way while what was read before them is committed.
-type early struct {
-	pages *source.Early // nil: none
-	began time.Time     // when they were asked for
-}
-
 // tally is what has been read so far of a window.
 type tally struct {
 	sink.Entry
@@ -116,12 +110,8 @@ func (s *span) read(ctx context.Context, stretch window.Window, out outlet) erro
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) (time.Time, error) {
-	began := s.begun()
 	w := s.wanted(stretch)
-	if w.early = s.early.pages; w.early != nil {
-		began = s.early.began
-	}
-	s.early = early{}
+	began := s.takeEarly(&w)
 	var p part
 	err := s.allowed(stretch)
 	if err != nil {
@@ -153,18 +143,6 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) 
 	}
 	s.handOn(p, began, out)
 	return p.stretch.End, nil
-}
-
-// nextOf says what is read after a part of the stretch that ends earlier, while that part is committed.
-func (s *span) nextOf(stretch window.Window) func(end time.Time) (window.Window, int) {
-	return func(end time.Time) (within window.Window, rows int) {
-		rest := window.Window{Start: end, End: stretch.End}
-		if s.allowed(rest) != nil {
-			return window.Window{}, 0
-		}
-		s.early.began = s.begun()
-		return window.Window{Start: rest.Start.Add(-s.lead(rest)), End: rest.End}, int(max(0, min(s.expect(rest), 1e9)))
-	}
 }
 
 // begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that

@@ -11,6 +11,7 @@ import (
 // pages asks for the pages of one reading: when they are wanted, or ahead of that. It belongs to the goroutine of
 // the reading; close ends what was asked for ahead, and waits for it.
 type pages struct {
+	around context.Context // of what is read next, too
 	ctx    context.Context
 	cancel context.CancelFunc
 	send   askPage
@@ -34,7 +35,7 @@ type pageAhead struct {
 }
 
 func newPages(ctx context.Context, send askPage) *pages {
-	p := &pages{send: send, ahead: make(map[int]*pageAhead)}
+	p := &pages{around: ctx, send: send, ahead: make(map[int]*pageAhead)}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
 }
@@ -110,22 +111,28 @@ func pagesOf(ctx context.Context, q Query, send askPage) *pages {
 	return newPages(ctx, send)
 }
 
-// askEarly asks for the first pages of what is read next: as many as are expected to hold rows, and one in any case.
-func (r *reader) askEarly(ctx context.Context, send askPage) *Early {
-	if r.query.Next == nil || r.drawn == 0 || r.reading.Torn || r.largest < r.query.PageSize {
-		return nil
+// askEarly asks for the first pages of what is read behind the end that was drawn: as many as are expected to hold rows,
+// and one in any case. Before that end is proved it does so only where it is sure.
+func (r *reader) askEarly(proved bool) {
+	if r.query.Next == nil || r.drawn == 0 || r.early != nil || r.reading.Torn || r.largest < r.query.PageSize {
+		return
 	}
-	within, rows := r.query.Next(r.reading.End)
-	if within.Empty() {
-		return nil
+	within, rows, sure := r.query.Next(r.reading.End)
+	if within.Empty() || !proved && !sure {
+		return
 	}
-	early := &Early{pages: newPages(ctx, send), limit: r.query.PageSize}
+	r.early = &Early{pages: newPages(r.pages.around, r.pages.send), limit: r.query.PageSize}
 	step := r.query.PageSize - 1 // pages overlap by a row
 	for n := 0; n < max(1, r.query.Ahead); n++ {
 		if n > 0 && (n*step+step/2 > rows*9/10 || r.nearlyFull(n*step+1)) {
-			break
+			return
 		}
-		early.pages.ask(within, n*step, r.query.PageSize)
+		r.early.pages.ask(within, n*step, r.query.PageSize)
 	}
-	return early
+}
+
+// dropEarly ends what was asked for behind an end that is none.
+func (r *reader) dropEarly() {
+	r.early.Close()
+	r.early = nil
 }

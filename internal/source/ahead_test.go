@@ -39,11 +39,11 @@ func hundred() *asked {
 }
 
 // halves reads up to an end that is drawn, and what the pages behind it are asked for by.
-func halves(t *testing.T, a *asked) (first *timedList, read Reading, rest Query) {
+func halves(t *testing.T, a *asked, sure bool) (first *timedList, read Reading, rest Query) {
 	t.Helper()
 	whole := window.Window{Start: epoch, End: epoch.Add(100 * time.Second)}
-	q := Query{Range: whole, PageSize: 5, MaxRows: 40, Nearer: true, Ahead: 3, Next: func(end time.Time) (window.Window, int) {
-		return window.Window{Start: end, End: whole.End}, 100
+	q := Query{Range: whole, PageSize: 5, MaxRows: 40, Nearer: true, Ahead: 3, Next: func(end time.Time) (window.Window, int, bool) {
+		return window.Window{Start: end, End: whole.End}, 100, sure
 	}}
 	first = &timedList{end: 100, guess: []int{2}, seen: map[string]bool{}}
 	read, err := readRows(t.Context(), q, first, a.ask)
@@ -56,8 +56,14 @@ func halves(t *testing.T, a *asked) (first *timedList, read Reading, rest Query)
 
 // What is read next is under way when a part ends, and asked for once.
 func TestEarlyPages(t *testing.T) {
+	for _, sure := range []bool{false, true} {
+		t.Run(fmt.Sprint("sure: ", sure), func(t *testing.T) { readHalves(t, sure) })
+	}
+}
+
+func readHalves(t *testing.T, sure bool) {
 	a := hundred()
-	first, read, q := halves(t, a)
+	first, read, q := halves(t, a, sure)
 	read.Early.pages.asking.Wait()
 	if early := len(read.Early.pages.ahead); early != 3 {
 		t.Errorf("%d pages were asked for early", early)
@@ -94,7 +100,7 @@ func TestEarlyPagesOfSomethingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := hundred()
-			_, read, q := halves(t, a)
+			_, read, q := halves(t, a, true)
 			change(&q)
 			rest := &timedList{end: 100, seen: map[string]bool{}}
 			if _, err := readRows(t.Context(), q, rest, a.ask); err != nil {
@@ -114,7 +120,7 @@ func TestEarlyPagesOfSomethingElse(t *testing.T) {
 func TestEarlyPageThatFails(t *testing.T) {
 	a := hundred()
 	a.late = errors.New("gone")
-	_, _, q := halves(t, a)
+	_, _, q := halves(t, a, true)
 	if _, err := readRows(t.Context(), q, &timedList{seen: map[string]bool{}}, a.ask); !errors.Is(err, a.late) {
 		t.Errorf("%v", err)
 	}

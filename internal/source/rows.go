@@ -64,10 +64,13 @@ func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, err
 	err := r.read()
 	r.reading.Requests, r.reading.Bytes = r.pages.requests, r.pages.bytes
 	r.reading.Waited, r.reading.Took = r.pages.waited, r.pages.took
-	if err == nil {
-		r.reading.Early = r.askEarly(ctx, ask)
+	if err != nil {
+		r.dropEarly()
+		return r.reading, err
 	}
-	return r.reading, err
+	r.askEarly(true)
+	r.reading.Early = r.early
+	return r.reading, nil
 }
 
 // reader is a reading on its way.
@@ -88,6 +91,8 @@ type reader struct {
 	end     time.Time // of the range that was asked for
 	drawn   int       // how often the end of the range was drawn
 	missed  int       // how often the page was full then
+
+	early *Early // of what is read next
 
 	known map[string]bool // the rows taken; only of a reading that may be torn
 	stale int             // pages in a row without a new row, once torn
@@ -357,7 +362,9 @@ func (r *reader) drawBack() {
 func (r *reader) draw(end time.Time) {
 	r.query.Range.End, r.reading.End = end, end
 	r.drawn++
+	r.dropEarly()
 	r.short = false // of this range nothing is known yet
+	r.askEarly(false)
 }
 
 // nearlyFull reports whether so many rows are too many to go on with the same range.

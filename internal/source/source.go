@@ -43,9 +43,10 @@ type Query struct {
 	// Nearer lets the end of the range be drawn nearer when it holds more than MaxRows rows: see Taker.Nearer and
 	// Reading.End. It takes rows that are asked for in order of the time that the range is about, from its start on.
 	Nearer bool
-	// Next is what is read next where the end was drawn, and about how many rows it holds; nil: nobody knows. It is asked
-	// for once the end is proved, and the first of its pages at once: see Reading.Early.
-	Next func(end time.Time) (within window.Window, rows int)
+	// Next is what is read next where the end was drawn, and about how many rows it holds; nil: nobody knows. The first of
+	// its pages are asked for once the end is proved; beside the last page where sure says that the end was no mere guess.
+	// See Reading.Early.
+	Next func(end time.Time) (within window.Window, rows int, sure bool)
 	// Early are the pages that an earlier reading asked for; nil: none. Rows takes them over, and closes them.
 	Early *Early
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
