@@ -16,6 +16,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
@@ -50,9 +51,10 @@ type Counters struct {
 	metrics  *status.Metrics
 }
 
-// NewCounters makes counters that stand at zero.
+// NewCounters makes counters that stand at zero, beside what Go and the system tell of the process.
 func NewCounters() *Counters {
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return &Counters{registry: registry, metrics: status.NewMetrics(registry)}
 }
 

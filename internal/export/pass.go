@@ -3,6 +3,8 @@ package export
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,7 +129,11 @@ func (p *passage) prepare(ctx context.Context) error {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
 	}
 	for _, change := range done.Changes {
-		p.Logger.Info("table changed", "dataset", d.Name, "statement", change)
+		level := slog.LevelInfo
+		if strings.HasPrefix(change, "COMMENT ") { // one for each column
+			level = slog.LevelDebug
+		}
+		p.Logger.Log(ctx, level, "table changed", "dataset", d.Name, "statement", change)
 	}
 	return nil
 }
