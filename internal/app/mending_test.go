@@ -33,7 +33,7 @@ func TestKillWhileItMends(t *testing.T) {
 				all := m.prepare(c)
 				kills, stride := 0, w.stride
 				if long() {
-					stride = 2
+					stride = 1
 				}
 				for at := 1; w.killAt(c, at); at += stride {
 					if kills++; t.Failed() {
