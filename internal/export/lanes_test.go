@@ -11,7 +11,6 @@ import (
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source/simulator"
-	"samespace-exporter/internal/window"
 )
 
 // lanesWorld has much to do, in spans of five hours, and three lanes to do it in.
@@ -199,49 +198,5 @@ func TestPartsOfALease(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.mustEqualTruth(since, w.edge())
-	})
-}
-
-// Pages of a part that were asked for before a backfill began do not answer it, though the part is mapped after that.
-func TestABackfillBesideEarlyPages(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, k kind) {
-		since := start.AddDate(0, 0, -2)
-		w := newWorld(t, k, calls(2000), since, func(d *export.Dataset) {
-			d.Query.PageSize, d.MaxRows, d.Reread = 50, 500, nil
-		})
-		w.clock.Advance(10 * 24 * time.Hour)
-		w.export() // so that the server is known to fill its pages, and how many rows there are
-		w.clock.Advance(time.Hour)
-		var parts []window.Window
-		marked := w.clock.Now()
-		w.exporter.Observe = func(e export.Event) {
-			if e.Step != export.StepRead || w.clock.Now().After(marked.Add(time.Minute)) {
-				return
-			}
-			if parts = append(parts, e.Span); len(parts) < 2 {
-				return
-			}
-			// What follows the second part is under way.
-			w.clock.Advance(time.Hour)
-			other := w.newExporter(w.exporter.Dataset, w.open())
-			other.Observe = nil
-			stopped := make(chan struct{})
-			close(stopped)
-			if _, err := other.Backfill(t.Context(), export.Range{From: since, Restart: true, Stop: stopped}); err != nil {
-				t.Error(err)
-			}
-		}
-		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
-			t.Fatal(err)
-		}
-		if len(parts) < 2 {
-			t.Fatal("there were no two parts")
-		}
-		next := parts[1].End.UTC().Truncate(time.Hour).Add(time.Hour)
-		if n := w.count("select count(*) from %s where start_at > '%s' and start_at < '%s' and next_read_at is not null",
-			k.own("windows"), next.Add(-time.Minute).Format(time.RFC3339), next.Add(time.Minute).Format(time.RFC3339)); n != 1 {
-			t.Error("the backfill that came later was answered by what was read before it")
-		}
 	})
 }

@@ -55,9 +55,6 @@ type wanted struct {
 	// sure says that this is more than a guess.
 	expect func(from time.Time) float64
 	sure   bool
-	// next and early are what source.Query has of that name.
-	next  func(end time.Time) (within window.Window, rows int, sure bool)
-	early *source.Early
 }
 
 // part is what was read of a stretch of time: typed rows and rejects, in the order in which they came. They are not
@@ -84,7 +81,6 @@ type part struct {
 func (e *Exporter) readSteadily(ctx context.Context, w wanted) (part, error) {
 	for tears := 0; ; tears++ {
 		p, err := e.readOnce(ctx, w)
-		w.early = nil
 		var torn *source.TornError
 		if tears == maxTears || !errors.As(err, &torn) || torn.IgnoresSkip {
 			return p, err
@@ -100,7 +96,6 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	}
 	q.PageSize = e.pageSize()
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
-	q.Next, q.Early = w.next, w.early
 	e.server.ask(&q)
 	if w.lanes > 1 { // together they keep all requests under way that may be, and some more ready
 		q.Ahead = max(min(q.Ahead, 2), (3*q.Ahead/2+w.lanes-1)/w.lanes)
@@ -113,10 +108,6 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	if err == nil {
 		err = t.order.err()
 	}
-	if err != nil { // what follows is another stretch now
-		reading.Early.Close()
-		reading.Early = nil
-	}
 	drawn := !reading.End.IsZero() && reading.End.Before(w.stretch.End)
 	e.server.learn(reading, drawn, err, t.strays)
 	var disorder *disorderError
@@ -124,7 +115,6 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 		return part{}, err
 	}
 	if len(t.rejects) == reading.Rows && t.rejected != nil && (reading.Rows >= minAllRejected || !e.server.fits(false)) {
-		reading.Early.Close()
 		return part{}, &MappingError{Rows: reading.Rows, First: t.rejected}
 	}
 	e.server.fits(len(t.rows) > 0)

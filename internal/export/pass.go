@@ -233,7 +233,6 @@ func (p *passage) readSpan(ctx context.Context, c claimed, out outlet) {
 	ctx, held := p.hold(ctx, c.lease)
 	s := newSpan(p, held, c.fit)
 	err := s.read(ctx, s.rest(), out)
-	s.early.pages.Close()
 	out.handOn(outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true})
 }
 

@@ -45,8 +45,6 @@ type span struct {
 	suspected int64
 	// tallies are what has been read so far, by window, in the lease's order.
 	tallies []tally
-	// early are the first pages of the part that is read next.
-	early early
 }
 
 // tally is what has been read so far of a window.
@@ -110,16 +108,11 @@ func (s *span) read(ctx context.Context, stretch window.Window, out outlet) erro
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) (time.Time, error) {
-	w := s.wanted(stretch)
-	began := s.takeEarly(&w)
+	began := s.begun()
 	var p part
 	err := s.allowed(stretch)
-	if err != nil {
-		w.early.Close()
-	} else {
-		w.next = s.nextOf(stretch)
-		p, err = s.readSteadily(ctx, w)
-		s.early.pages = p.reading.Early
+	if err == nil {
+		p, err = s.readSteadily(ctx, s.wanted(stretch))
 		s.heed(ctx, stretch, p.reading, err)
 	}
 	if err != nil && s.cuttable(stretch, err) {

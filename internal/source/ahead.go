@@ -11,7 +11,6 @@ import (
 // pages asks for the pages of one reading: when they are wanted, or ahead of that. It belongs to the goroutine of
 // the reading; close ends what was asked for ahead, and waits for it.
 type pages struct {
-	around context.Context // of what is read next, too
 	ctx    context.Context
 	cancel context.CancelFunc
 	send   askPage
@@ -35,7 +34,7 @@ type pageAhead struct {
 }
 
 func newPages(ctx context.Context, send askPage) *pages {
-	p := &pages{around: ctx, send: send, ahead: make(map[int]*pageAhead)}
+	p := &pages{send: send, ahead: make(map[int]*pageAhead)}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
 }
@@ -86,53 +85,4 @@ func (p *pages) turnTo(within window.Window) {
 func (p *pages) close() {
 	p.cancel()
 	p.asking.Wait()
-}
-
-// Early are the first pages of a reading that is yet to begin, on their way. Whoever has them closes them, or hands them
-// to that reading.
-type Early struct {
-	pages *pages
-	limit int
-}
-
-// Close ends what is on its way, and waits for it. A nil Early has nothing.
-func (e *Early) Close() {
-	if e != nil {
-		e.pages.close()
-	}
-}
-
-// pagesOf are the pages of a reading: those that were asked for early, if they are of the same range and size.
-func pagesOf(ctx context.Context, q Query, send askPage) *pages {
-	if q.Early != nil && q.Early.pages.within == q.Range && q.Early.limit == q.PageSize {
-		return q.Early.pages
-	}
-	q.Early.Close()
-	return newPages(ctx, send)
-}
-
-// askEarly asks for the first pages of what is read behind the end that was drawn: as many as are expected to hold rows,
-// and one in any case. Before that end is proved it does so only where it is sure.
-func (r *reader) askEarly(proved bool) {
-	if r.query.Next == nil || r.drawn == 0 || r.early != nil || r.reading.Torn || r.largest < r.query.PageSize {
-		return
-	}
-	within, rows, sure := r.query.Next(r.reading.End)
-	if within.Empty() || !proved && !sure {
-		return
-	}
-	r.early = &Early{pages: newPages(r.pages.around, r.pages.send), limit: r.query.PageSize}
-	step := r.query.PageSize - 1 // pages overlap by a row
-	for n := 0; n < max(1, r.query.Ahead); n++ {
-		if n > 0 && (n*step+step/2 > rows*9/10 || r.nearlyFull(n*step+1)) {
-			return
-		}
-		r.early.pages.ask(within, n*step, r.query.PageSize)
-	}
-}
-
-// dropEarly ends what was asked for behind an end that is none.
-func (r *reader) dropEarly() {
-	r.early.Close()
-	r.early = nil
 }

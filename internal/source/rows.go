@@ -56,21 +56,14 @@ type askPage func(ctx context.Context, within window.Window, skip, limit int) (P
 // readRows is the story of a reading. See Client.Rows.
 func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, error) {
 	if q.PageSize < 2 {
-		q.Early.Close()
 		return Reading{}, fmt.Errorf("page size %d: must be at least 2, since pages overlap by a row", q.PageSize)
 	}
-	r := &reader{query: q, to: to, pages: pagesOf(ctx, q, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
+	r := &reader{query: q, to: to, pages: newPages(ctx, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
 	defer r.pages.close()
 	err := r.read()
 	r.reading.Requests, r.reading.Bytes = r.pages.requests, r.pages.bytes
 	r.reading.Waited, r.reading.Took = r.pages.waited, r.pages.took
-	if err != nil {
-		r.dropEarly()
-		return r.reading, err
-	}
-	r.askEarly(true)
-	r.reading.Early = r.early
-	return r.reading, nil
+	return r.reading, err
 }
 
 // reader is a reading on its way.
@@ -91,8 +84,6 @@ type reader struct {
 	end     time.Time // of the range that was asked for
 	drawn   int       // how often the end of the range was drawn
 	missed  int       // how often the page was full then
-
-	early *Early // of what is read next
 
 	known map[string]bool // the rows taken; only of a reading that may be torn
 	stale int             // pages in a row without a new row, once torn
@@ -362,9 +353,7 @@ func (r *reader) drawBack() {
 func (r *reader) draw(end time.Time) {
 	r.query.Range.End, r.reading.End = end, end
 	r.drawn++
-	r.dropEarly()
 	r.short = false // of this range nothing is known yet
-	r.askEarly(false)
 }
 
 // nearlyFull reports whether so many rows are too many to go on with the same range.

@@ -43,12 +43,6 @@ type Query struct {
 	// Nearer lets the end of the range be drawn nearer when it holds more than MaxRows rows: see Taker.Nearer and
 	// Reading.End. It takes rows that are asked for in order of the time that the range is about, from its start on.
 	Nearer bool
-	// Next is what is read next where the end was drawn, and about how many rows it holds; nil: nobody knows. The first of
-	// its pages are asked for once the end is proved; beside the last page where sure says that the end was no mere guess.
-	// See Reading.Early.
-	Next func(end time.Time) (within window.Window, rows int, sure bool)
-	// Early are the pages that an earlier reading asked for; nil: none. Rows takes them over, and closes them.
-	Early *Early
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
 }
@@ -83,8 +77,6 @@ type Reading struct {
 	// Torn says that the pages did not fit together: rows may be missing or there twice. Only with
 	// Query.Unstable.
 	Torn bool
-	// Early are the first pages of what is read next, on their way: for the next query, or to be closed. nil: none.
-	Early *Early
 }
 
 // Page is one response of the API.
