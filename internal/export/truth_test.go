@@ -1,7 +1,9 @@
 package export_test
 
 import (
+	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,26 +46,26 @@ func TestWarehouseEqualsTruth(t *testing.T) {
 			s.Script(simulator.Always(), simulator.Duplicate()) // of some requests only it would be rows that move
 		}},
 		{name: "errors in HTTP 200", script: func(s *simulator.Simulator) {
-			s.Script(simulator.Every(3), simulator.Errors("something broke"))
+			s.Script(nowAndThen(), simulator.Errors("something broke"))
 		}},
 		{name: "errors beside data", script: func(s *simulator.Simulator) {
-			s.Script(simulator.Every(3), simulator.ErrorsBesideData("something broke"))
+			s.Script(nowAndThen(), simulator.ErrorsBesideData("something broke"))
 		}},
 		{name: "503 with an empty object", script: func(s *simulator.Simulator) {
-			s.Script(simulator.Every(3), simulator.Status(http.StatusServiceUnavailable, "{}"))
+			s.Script(nowAndThen(), simulator.Status(http.StatusServiceUnavailable, "{}"))
 		}},
 		{name: "429 with Retry-After", script: func(s *simulator.Simulator) {
 			s.Script(simulator.On(4), simulator.RetryAfter(http.StatusTooManyRequests, time.Second))
 		}},
 		{name: "resets", script: func(s *simulator.Simulator) {
-			s.Script(simulator.Every(3), simulator.Reset())
+			s.Script(nowAndThen(), simulator.Reset())
 		}},
 		{name: "cut bodies", script: func(s *simulator.Simulator) {
-			s.Script(simulator.Every(3), simulator.CutBody(400))
+			s.Script(nowAndThen(), simulator.CutBody(400))
 		}},
-		{name: "HTML", script: func(s *simulator.Simulator) { s.Script(simulator.Every(3), simulator.HTML()) }},
-		{name: "empty bodies", script: func(s *simulator.Simulator) { s.Script(simulator.Every(3), simulator.EmptyBody()) }},
-		{name: "null for rows", script: func(s *simulator.Simulator) { s.Script(simulator.Every(3), simulator.NullData()) }},
+		{name: "HTML", script: func(s *simulator.Simulator) { s.Script(nowAndThen(), simulator.HTML()) }},
+		{name: "empty bodies", script: func(s *simulator.Simulator) { s.Script(nowAndThen(), simulator.EmptyBody()) }},
+		{name: "null for rows", script: func(s *simulator.Simulator) { s.Script(nowAndThen(), simulator.NullData()) }},
 		{name: "a refused depth", script: func(s *simulator.Simulator) {
 			s.Script(simulator.Always(), simulator.MaxSkip(70))
 		}},
@@ -84,7 +86,6 @@ func TestWarehouseEqualsTruth(t *testing.T) {
 				w := newWorld(t, k, calls(300), since, func(d *export.Dataset) { d.Query.PageSize, d.MaxRows = 20, 120 })
 				w.clock.Advance(100 * time.Hour) // what began before start is not restated any more
 				c.script(w.sim)
-				w.exporter.Source = w.client(10) // requests overlap, so a fault by number may meet one again and again
 				pass := export.Pass{Kind: sink.RunOnce, Within: window.Window{Start: since, End: start}}
 				for range c.passes {
 					// What fails is in the summary and in the ledger; what counts is how it ends.
@@ -99,6 +100,21 @@ func TestWarehouseEqualsTruth(t *testing.T) {
 			})
 		})
 	}
+}
+
+// nowAndThen is each third page, when it is asked for first. (By number a fault may meet a page again and again where
+// requests overlap, and a page that is no JSON is asked for three times only.)
+func nowAndThen() simulator.Trigger {
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	return simulator.When(func(r simulator.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		page := fmt.Sprint(r.From, r.To, r.Skip)
+		again := asked[page]
+		asked[page] = true
+		return !again && len(asked)%3 == 0
+	})
 }
 
 // Rows that arrive hours after the call and values that change for days: after each window's last re-read the
