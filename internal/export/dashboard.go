@@ -91,7 +91,7 @@ func (d Dataset) Tables() []schema.Table {
 }
 
 // readDashboard reads the description of a dashboard, and hands on the versions that are new or over.
-func (s *span) readDashboard(ctx context.Context, stretch window.Window, out outlet) error {
+func (s *span) readDashboard(ctx context.Context, stretch window.Window, out *outlet) error {
 	began := s.begun()
 	d, err := s.Dashboards.Dashboard(ctx, s.Dataset.Query.Dashboard)
 	if err != nil {

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -13,8 +14,8 @@ import (
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
-// holds the rows of two transactions at most. One with more work takes free ones of these besides. Such a lane holds the
-// rows of one transaction: it reads, then commits, and the others read meanwhile.
+// holds the rows of two transactions at most. One with more work takes free ones of these besides, where reading takes
+// longer than committing. Such a lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
@@ -73,7 +74,7 @@ func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	w := &work{passage: p, end: end}
-	w.lanes.Go(func() error { return w.lane(ctx, outlet{outcomes: make(chan outcome)}) })
+	w.lanes.Go(func() error { return w.lane(ctx, newOutlet(1)) })
 	err := w.lanes.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -94,19 +95,35 @@ type work struct {
 // outlet is the way from what reads in a lane to what settles.
 type outlet struct {
 	outcomes chan outcome
-	settled  chan struct{} // what reads waits for it after each outcome; nil: it goes on
+	// ahead is how many parts may wait to be settled, or be settled, while the next one is read.
+	ahead     int
+	unsettled []<-chan struct{}
 }
 
-func (o outlet) handOn(what outcome) {
+func newOutlet(ahead int) *outlet { return &outlet{outcomes: make(chan outcome, 1), ahead: ahead} }
+
+// handOn hands on an outcome, and waits until no more parts are unsettled than the lane may hold. The end of a span is
+// waited for only where the span failed: the pass may end by that.
+func (o *outlet) handOn(what outcome) {
+	settled := make(chan struct{})
+	what.settled = settled
 	o.outcomes <- what
-	if o.settled != nil {
-		<-o.settled
+	most := o.ahead
+	switch {
+	case what.err != nil:
+		most = 0
+	case what.last:
+		return
+	}
+	o.unsettled = append(o.unsettled, settled)
+	for ; len(o.unsettled) > most; o.unsettled = o.unsettled[1:] {
+		<-o.unsettled[0]
 	}
 }
 
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
-func (w *work) lane(ctx context.Context, out outlet) error {
+func (w *work) lane(ctx context.Context, out *outlet) error {
 	w.reading.Add(1)
 	defer w.reading.Add(-1)
 	var settling sync.WaitGroup
@@ -116,9 +133,7 @@ func (w *work) lane(ctx context.Context, out outlet) error {
 			if err := w.settle(ctx, o); err != nil {
 				w.end(err)
 			}
-			if out.settled != nil {
-				out.settled <- struct{}{}
-			}
+			close(o.settled)
 		}
 	})
 	err := w.readDue(ctx, out)
@@ -128,13 +143,13 @@ func (w *work) lane(ctx context.Context, out outlet) error {
 }
 
 // readDue claims and reads one span after the other until nothing is due or the pass is to stop.
-func (w *work) readDue(ctx context.Context, out outlet) error {
+func (w *work) readDue(ctx context.Context, out *outlet) error {
 	for {
 		c, ok, err := w.next(ctx)
 		if err != nil || !ok {
 			return err
 		}
-		if c.fit.more {
+		if c.fit.more && w.efforts.readingIsLonger() {
 			w.another(ctx)
 		}
 		w.readSpan(ctx, c, out)
@@ -161,6 +176,29 @@ func (w *work) another(ctx context.Context) {
 	}
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
-		return w.lane(ctx, outlet{outcomes: make(chan outcome), settled: make(chan struct{})})
+		return w.lane(ctx, newOutlet(0))
 	})
+}
+
+// efforts are how long reading and committing took of late. Several lanes are worth their memory where reading takes
+// longer. Where the warehouse does, they are worse than one: commits that are under way at once are in each other's way.
+type efforts struct {
+	mu                  sync.Mutex
+	parts               int
+	reading, committing time.Duration
+}
+
+// readingIsLonger reports whether reading takes much longer than committing; false until something was committed.
+func (e *efforts) readingIsLonger() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.parts > 0 && e.reading >= 2*e.committing
+}
+
+// add adds a part. What it took counts twice as much as the one before.
+func (e *efforts) add(reading, committing time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.parts++
+	e.reading, e.committing = e.reading/2+reading, e.committing/2+committing
 }

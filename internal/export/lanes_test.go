@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source/simulator"
@@ -22,10 +24,11 @@ func lanesWorld(t *testing.T, k kind) (w *world, since time.Time) {
 	return w, since
 }
 
-// meeting lets commits begin only when so many are there, or none comes for a while, and counts how many met.
+// meeting lets commits but the first begin only when two are there, or none comes for a while, and counts how many met.
 type meeting struct {
 	export.Warehouse
 	mu      sync.Mutex
+	begun   int
 	waiting int
 	most    int
 	met     chan struct{}
@@ -33,6 +36,11 @@ type meeting struct {
 
 func (m *meeting) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
 	m.mu.Lock()
+	m.begun++
+	if m.begun == 1 {
+		m.mu.Unlock()
+		return m.Warehouse.Commit(ctx, b)
+	}
 	m.waiting++
 	if m.most = max(m.most, m.waiting); m.most == 2 {
 		select {
@@ -71,6 +79,46 @@ func TestLanesWorkAtOnce(t *testing.T) {
 			t.Errorf("%d windows were read more than once", twice)
 		}
 	})
+}
+
+// Where committing takes longer than reading, one lane does all of it.
+func TestOneLaneWhereCommittingTakesLonger(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, since := lanesWorld(t, k)
+		m := &slow{Warehouse: w.warehouse, clock: w.clock}
+		w.exporter.Warehouse = m
+		w.export()
+		w.mustEqualTruth(since, start)
+		if m.most != 1 || m.commits < 5 {
+			t.Errorf("%d of %d commits were under way at once", m.most, m.commits)
+		}
+	})
+}
+
+// slow is a warehouse whose commits take a minute by the clock.
+type slow struct {
+	export.Warehouse
+	clock *clockwork.FakeClock
+	mu    sync.Mutex
+
+	commits, under, most int
+}
+
+func (s *slow) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
+	s.mu.Lock()
+	s.commits++
+	s.under++
+	s.most = max(s.most, s.under)
+	s.mu.Unlock()
+	s.clock.Advance(time.Minute)
+	defer func() {
+		s.mu.Lock()
+		s.under--
+		s.mu.Unlock()
+	}()
+	return s.Warehouse.Commit(ctx, b)
 }
 
 // A lease that is lost in one lane, or a span that fails there, is nothing to the others.

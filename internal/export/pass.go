@@ -82,6 +82,7 @@ type passage struct {
 	heavy atomic.Int32
 	// reading counts the lanes at work.
 	reading atomic.Int32
+	efforts efforts
 	// memories are what rows lay in that are committed.
 	memories memories
 	// committed, when set, is called after each commit.
@@ -229,7 +230,7 @@ func (p *passage) room() room {
 }
 
 // readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.
-func (p *passage) readSpan(ctx context.Context, c claimed, out outlet) {
+func (p *passage) readSpan(ctx context.Context, c claimed, out *outlet) {
 	ctx, held := p.hold(ctx, c.lease)
 	s := newSpan(p, held, c.fit)
 	err := s.read(ctx, s.rest(), out)

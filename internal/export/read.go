@@ -34,6 +34,9 @@ type outcome struct {
 	evidence *evidence
 	err      error // why the rest of the span was not read
 	last     bool  // nothing of the span follows
+	// read is how long the part's reading took. settled is closed once the outcome is settled.
+	read    time.Duration
+	settled chan<- struct{}
 }
 
 // span is a leased run of windows while it is read, whole or in parts.
@@ -90,7 +93,7 @@ func (s *span) rest() window.Window {
 }
 
 // read reads a stretch of the span, part by part, and hands on each part as one batch.
-func (s *span) read(ctx context.Context, stretch window.Window, out outlet) error {
+func (s *span) read(ctx context.Context, stretch window.Window, out *outlet) error {
 	if s.Dataset.Kind == sink.KindDashboard {
 		return s.readDashboard(ctx, stretch, out)
 	}
@@ -107,7 +110,7 @@ func (s *span) read(ctx context.Context, stretch window.Window, out outlet) erro
 // readPart reads a stretch, or as much of it as a transaction may hold, and hands it on. It cuts the stretch in half,
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
-func (s *span) readPart(ctx context.Context, stretch window.Window, out outlet) (time.Time, error) {
+func (s *span) readPart(ctx context.Context, stretch window.Window, out *outlet) (time.Time, error) {
 	began := s.begun()
 	var p part
 	err := s.allowed(stretch)
@@ -273,7 +276,7 @@ func (s *span) readAsItIs(ctx context.Context, stretch window.Window, why error)
 }
 
 // handOn hands on what was read, to be committed.
-func (s *span) handOn(p part, began time.Time, out outlet) {
+func (s *span) handOn(p part, began time.Time, out *outlet) {
 	s.heavy.Store(0)
 	event := Event{
 		Step: StepRead, Span: p.stretch, Rows: p.reading.Rows, Requests: p.reading.Requests,
@@ -290,7 +293,7 @@ func (s *span) handOn(p part, began time.Time, out outlet) {
 	event.Step, event.Windows = StepMapped, done(batch.Readings)
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
-	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence})
+	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.Exporter.now().Sub(began)})
 }
 
 // begin notes that the windows of a stretch are being read.

@@ -245,24 +245,24 @@ func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each f
 	for _, e := range entries {
 		s.tallies = append(s.tallies, tally{Entry: e, from: e.Window.Start})
 	}
-	parts := make(chan outcome)
+	out := newOutlet(1)
 	var group errgroup.Group
 	group.Go(func() error {
-		defer close(parts)
-		return s.read(ctx, sink.Lease{Entries: entries}.Span(), outlet{outcomes: parts})
+		defer close(out.outcomes)
+		return s.read(ctx, sink.Lease{Entries: entries}.Span(), out)
 	})
 	var failure error
-	for part := range parts {
+	for part := range out.outcomes {
 		v.found.Requests += part.event.Requests
-		if failure != nil {
-			continue
+		if failure == nil {
+			if failure = partError(part); failure == nil {
+				failure = each(part.batch)
+			}
+			if failure != nil {
+				cancel(failure)
+			}
 		}
-		if failure = partError(part); failure == nil {
-			failure = each(part.batch)
-		}
-		if failure != nil {
-			cancel(failure)
-		}
+		close(part.settled)
 	}
 	if err := group.Wait(); failure == nil {
 		failure = err
