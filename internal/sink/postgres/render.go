@@ -58,14 +58,14 @@ func (t target) compared() []schema.Column {
 	return append(slices.Clone(t.Columns), schema.Column{Name: schema.ExtraColumn, Type: schema.JSON})
 }
 
-// selectRows is the start of a read of what the table has: the compared columns, and whether the row is
-// marked as deleted.
+// selectRows is the start of a read of what the table has: the compared columns and, where rows are marked as deleted,
+// whether this one is.
 func (t target) selectRows() string {
-	deleted := "false"
+	columns := "SELECT t." + strings.Join(quoteAll(names(t.compared())), ", t.")
 	if t.MarksDeleted {
-		deleted = "t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
+		columns += ", t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
 	}
-	return "SELECT t." + strings.Join(quoteAll(names(t.compared())), ", t.") + ", " + deleted
+	return columns
 }
 
 // readByTime reads the rows of a stretch of time, up to a limit.

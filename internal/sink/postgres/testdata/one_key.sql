@@ -36,7 +36,7 @@ ALTER TABLE "samespace"."calls" ALTER COLUMN "a ""quoted"" name" TYPE numeric;
 
 SELECT create_distributed_table('"samespace"."calls"', 'call_id');
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra"
 FROM "samespace"."calls" AS t
 WHERE t."started_at" >= $1 AND t."started_at" <= $2
 LIMIT $3;
@@ -72,11 +72,11 @@ WITH promoted AS MATERIALIZED (
 )
 SELECT count(*) FROM written;
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra"
 FROM "samespace"."calls" AS t
 WHERE t."call_id" = ANY ($1);
 
-SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra", false
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra"
 FROM "samespace"."calls" AS t
 LIMIT 0;
 
