@@ -4,7 +4,16 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"samespace-exporter/internal/jsonscan"
 )
+
+// maxDepth is how deep arrays and objects may be nested, the outermost one included. Postgres parses jsonb
+// by recursion and refuses what overflows its stack; reports are a few levels deep at most.
+const maxDepth = 500
+
+// scan is a scanner of a text that is to be kept.
+func scan(text string) jsonscan.Scanner { return jsonscan.Scanner{Text: text, MaxDepth: maxDepth} }
 
 // CanonicalJSON is the one form of all JSON texts that Postgres jsonb holds equal: members in the bytewise
 // order of their names, of members with one name the last, no white space, numbers as plain decimals (1.0
@@ -20,11 +29,11 @@ func CanonicalJSON(text string) (string, error) {
 
 // canonicalJSON is CanonicalJSON; replaced counts the characters that became U+FFFD.
 func canonicalJSON(text string) (out string, replaced int, err error) {
-	w := canonWriter{in: cursor{text: text}}
-	if err := w.value(0); err != nil {
+	w := canonWriter{in: scan(text)}
+	if err := w.value(); err != nil {
 		return "", 0, err
 	}
-	if err := w.in.end(); err != nil {
+	if err := w.in.End(); err != nil {
 		return "", 0, err
 	}
 	if string(w.out) == text {
@@ -35,7 +44,7 @@ func canonicalJSON(text string) (out string, replaced int, err error) {
 
 // canonWriter writes the canonical form of what it reads.
 type canonWriter struct {
-	in       cursor
+	in       jsonscan.Scanner
 	out      []byte
 	members  []canonMember // of the objects that are open, the innermost last
 	replaced int
@@ -47,39 +56,39 @@ type canonMember struct {
 	from, to int
 }
 
-// value copies the next value. depth counts the arrays and objects that are open around it.
-func (w *canonWriter) value(depth int) error {
-	switch w.in.kind() {
-	case objectKind:
-		return w.object(depth)
-	case arrayKind:
-		return w.array(depth)
+// value copies the next value.
+func (w *canonWriter) value() error {
+	switch w.in.Kind() {
+	case jsonscan.Object:
+		return w.object()
+	case jsonscan.Array:
+		return w.array()
 	}
-	t, err := w.in.value(depth)
+	t, err := w.in.Value()
 	if err != nil {
 		return err
 	}
-	switch t.kind {
-	case stringKind:
+	switch t.Kind {
+	case jsonscan.String:
 		_, err = w.string(t)
 		return err
-	case numberKind:
-		plain, err := plainDecimal(t.text)
+	case jsonscan.Number:
+		plain, err := plainDecimal(t.Text)
 		w.out = append(w.out, plain...)
 		return err
 	default:
-		w.out = append(w.out, t.text...)
+		w.out = append(w.out, t.Text...)
 		return nil
 	}
 }
 
-func (w *canonWriter) array(depth int) error {
-	if err := w.in.open(depth); err != nil {
+func (w *canonWriter) array() error {
+	if err := w.in.Open(); err != nil {
 		return err
 	}
 	w.out = append(w.out, '[')
 	for first := true; ; first = false {
-		more, err := w.in.more(arrayKind, first)
+		more, err := w.in.More(jsonscan.Array, first)
 		if err != nil {
 			return err
 		}
@@ -90,20 +99,20 @@ func (w *canonWriter) array(depth int) error {
 		if !first {
 			w.out = append(w.out, ',')
 		}
-		if err := w.value(depth + 1); err != nil {
+		if err := w.value(); err != nil {
 			return err
 		}
 	}
 }
 
-func (w *canonWriter) object(depth int) error {
-	if err := w.in.open(depth); err != nil {
+func (w *canonWriter) object() error {
+	if err := w.in.Open(); err != nil {
 		return err
 	}
 	w.out = append(w.out, '{')
 	outer := len(w.members)
 	for first := true; ; first = false {
-		more, err := w.in.more(objectKind, first)
+		more, err := w.in.More(jsonscan.Object, first)
 		if err != nil {
 			return err
 		}
@@ -111,25 +120,25 @@ func (w *canonWriter) object(depth int) error {
 			w.closeObject(outer)
 			return nil
 		}
-		name, err := w.in.name()
+		name, err := w.in.Name()
 		if err != nil {
 			return err
 		}
-		if err := w.member(name, depth+1); err != nil {
+		if err := w.member(name); err != nil {
 			return err
 		}
 	}
 }
 
 // member copies a member of the innermost object: its name, and the value that comes next.
-func (w *canonWriter) member(name token, depth int) error {
+func (w *canonWriter) member(name jsonscan.Token) error {
 	from := len(w.out)
 	s, err := w.string(name)
 	if err != nil {
 		return err
 	}
 	w.out = append(w.out, ':')
-	if err := w.value(depth); err != nil {
+	if err := w.value(); err != nil {
 		return err
 	}
 	w.out = append(w.out, ',')
@@ -175,16 +184,16 @@ func inOrder(members []canonMember) bool {
 }
 
 // string copies a string and returns what it stands for.
-func (w *canonWriter) string(t token) (string, error) {
-	s, replaced, err := t.unquote()
+func (w *canonWriter) string(t jsonscan.Token) (string, error) {
+	s, replaced, err := t.Unquote()
 	if err != nil {
 		return "", err
 	}
 	w.replaced += replaced
-	if t.escaped {
+	if t.Escaped {
 		w.out = appendQuoted(w.out, s)
 	} else {
-		w.out = append(w.out, t.text...)
+		w.out = append(w.out, t.Text...)
 	}
 	return s, nil
 }
@@ -219,7 +228,7 @@ func appendQuoted(out []byte, s string) []byte {
 // compactJSON is a well-formed JSON text without the white space between its parts; all else as written.
 func compactJSON(text string) (string, error) {
 	if !utf8.ValidString(text) {
-		return "", errUTF8
+		return "", jsonscan.ErrUTF8
 	}
 	out := make([]byte, 0, len(text))
 	quoted := false
@@ -232,7 +241,7 @@ func compactJSON(text string) (string, error) {
 			out = append(out, b)
 			i++
 			b = text[i]
-		case !quoted && isSpace(b):
+		case !quoted && jsonscan.IsSpace(b):
 			continue
 		}
 		out = append(out, b)

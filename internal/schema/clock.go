@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"samespace-exporter/internal/jsonscan"
 )
 
 var (
@@ -131,7 +133,7 @@ func parseFraction(s string) (micros int64, n int, err error) {
 	if s == "" || s[0] != '.' {
 		return 0, 0, nil
 	}
-	n = digitsLen(s[1:])
+	n = jsonscan.DigitsLen(s[1:])
 	if n == 0 || n > 9 {
 		return 0, 0, errTime
 	}
@@ -191,7 +193,7 @@ func parseDay(s string) (int64, error) {
 func digits(s string) int {
 	n := 0
 	for i := range len(s) {
-		if !isDigit(s[i]) {
+		if !jsonscan.IsDigit(s[i]) {
 			return -1
 		}
 		n = n*10 + int(s[i]-'0')
@@ -202,7 +204,7 @@ func digits(s string) int {
 // parseDuration is a clock text, "-12:34:56.789", in seconds as a plain decimal.
 func parseDuration(s string) (string, error) {
 	unsigned := strings.TrimPrefix(s, "-")
-	hourLen := digitsLen(unsigned)
+	hourLen := jsonscan.DigitsLen(unsigned)
 	// Nine digits of hours are more than enough, and fit every int.
 	if hourLen == 0 || hourLen > 9 || len(unsigned) < hourLen+len(":00:00") {
 		return "", errDuration
@@ -213,7 +215,7 @@ func parseDuration(s string) (string, error) {
 		return "", errDuration
 	}
 	sign, fraction := s[:len(s)-len(unsigned)], clock[6:]
-	if fraction != "" && (fraction[0] != '.' || len(fraction) == 1 || digitsLen(fraction[1:]) != len(fraction)-1) {
+	if fraction != "" && (fraction[0] != '.' || len(fraction) == 1 || jsonscan.DigitsLen(fraction[1:]) != len(fraction)-1) {
 		return "", errDuration
 	}
 	seconds := int64(hour)*3600 + int64(minute*60+second)

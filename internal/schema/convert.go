@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"samespace-exporter/internal/jsonscan"
 )
 
 var (
@@ -19,15 +21,15 @@ var (
 
 // convert turns a value into one of the column, exactly; replaced counts the characters that became U+FFFD.
 // The error's text goes on after the value: "is not an integer".
-func (c *columnRule) convert(t token) (v Value, replaced int, err error) {
-	if t.kind == nullKind {
+func (c *columnRule) convert(t jsonscan.Token) (v Value, replaced int, err error) {
+	if t.Kind == jsonscan.Null {
 		return Value{}, 0, nil
 	}
 	switch c.Type {
 	case Text:
 		return c.text(t)
 	case JSON:
-		s, replaced, err := canonicalJSON(t.text)
+		s, replaced, err := canonicalJSON(t.Text)
 		return StrValue(s), replaced, err
 	default:
 		v, err := c.scalar(t)
@@ -36,12 +38,12 @@ func (c *columnRule) convert(t token) (v Value, replaced int, err error) {
 }
 
 // text takes any value: a string for what it stands for, all else as it was written.
-func (c *columnRule) text(t token) (v Value, replaced int, err error) {
-	s := t.text
-	switch t.kind {
-	case stringKind:
-		s, replaced, err = t.unquote()
-	case arrayKind, objectKind:
+func (c *columnRule) text(t jsonscan.Token) (v Value, replaced int, err error) {
+	s := t.Text
+	switch t.Kind {
+	case jsonscan.String:
+		s, replaced, err = t.Unquote()
+	case jsonscan.Array, jsonscan.Object:
 		s, err = compactJSON(s)
 	}
 	if err != nil {
@@ -74,11 +76,11 @@ func (c *columnRule) transform(s string) string {
 
 // scalar takes numbers, booleans and strings. A string counts for what it says, so that a number or a
 // boolean may be sent as text.
-func (c *columnRule) scalar(t token) (Value, error) {
-	s := t.text
-	if t.kind == stringKind {
+func (c *columnRule) scalar(t jsonscan.Token) (Value, error) {
+	s := t.Text
+	if t.Kind == jsonscan.String {
 		var err error
-		if s, _, err = t.unquote(); err != nil {
+		if s, _, err = t.Unquote(); err != nil {
 			return Value{}, err
 		}
 	}
@@ -91,14 +93,14 @@ func (c *columnRule) scalar(t token) (Value, error) {
 		}
 		return BoolValue(s == "true"), nil
 	case Duration:
-		return duration(t.kind, s)
+		return duration(t.Kind, s)
 	default:
-		return c.time(t.kind, s)
+		return c.time(t.Kind, s)
 	}
 }
 
 func (c *columnRule) number(s string) (Value, error) {
-	if !isNumber(s) {
+	if !jsonscan.IsNumber(s) {
 		if c.Type == Integer {
 			return Value{}, errInteger
 		}
@@ -120,12 +122,12 @@ func (c *columnRule) number(s string) (Value, error) {
 	}
 }
 
-func duration(k kind, s string) (Value, error) {
-	if isNumber(s) {
+func duration(k jsonscan.Kind, s string) (Value, error) {
+	if jsonscan.IsNumber(s) {
 		plain, err := plainDecimal(s)
 		return StrValue(plain), err
 	}
-	if k != stringKind {
+	if k != jsonscan.String {
 		return Value{}, errDuration
 	}
 	seconds, err := parseDuration(s)
@@ -133,8 +135,8 @@ func duration(k kind, s string) (Value, error) {
 }
 
 // time takes text only: whether a number counts seconds, milliseconds or days, it does not say.
-func (c *columnRule) time(k kind, s string) (Value, error) {
-	if k != stringKind {
+func (c *columnRule) time(k jsonscan.Kind, s string) (Value, error) {
+	if k != jsonscan.String {
 		return Value{}, errWantText
 	}
 	var micros int64

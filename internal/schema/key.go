@@ -35,8 +35,8 @@ func (t Table) KeyFrom(values []string, location *time.Location) (Row, error) {
 		if err != nil {
 			return Row{}, err
 		}
-		in := cursor{text: string(text)}
-		value, err := in.value(1)
+		in := scan(string(text))
+		value, err := in.Value()
 		if err == nil {
 			row.Values[place], _, err = rule.convert(value)
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"samespace-exporter/internal/jsonscan"
 )
 
 const (
@@ -94,16 +96,17 @@ func (m *Mapper) Table() Table { return m.table }
 // when it has ids which the mapping does not name and Unmapped is Fail. When a row has several faults, the
 // first one is told.
 func (m *Mapper) Map(raw string) (Row, error) {
-	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
+	r := rowReader{Mapper: m, in: scan(raw), row: Row{Values: make([]Value, len(m.columns))}}
 	if err := r.whole(); err != nil {
 		return Row{}, err
 	}
 	return r.row, nil
 }
 
-// MapInto is Map for rows that are kept together: they lie in the memory of the chunk, and share none with raw.
+// MapInto is Map for rows that are kept together: they lie in the memory of the chunk, and share none with raw. Nor does
+// the error.
 func (m *Mapper) MapInto(to *Chunk, raw string) (Row, error) {
-	r := rowReader{Mapper: m, chunk: to, in: cursor{text: raw}, row: Row{Values: to.row(len(m.columns))}}
+	r := rowReader{Mapper: m, chunk: to, in: scan(raw), row: Row{Values: to.row(len(m.columns))}}
 	if err := r.whole(); err != nil {
 		to.giveBack(len(m.columns))
 		return Row{}, err
@@ -115,24 +118,24 @@ func (m *Mapper) MapInto(to *Chunk, raw string) (Row, error) {
 // the row has none that can be read.
 func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 	place := m.table.ColumnIndex(m.table.TimeField)
-	in := cursor{text: raw}
-	if place < 0 || in.kind() != objectKind || in.open(0) != nil {
+	in := scan(raw)
+	if place < 0 || in.Kind() != jsonscan.Object || in.Open() != nil {
 		return Value{}, false
 	}
 	for first := true; ; first = false {
-		more, err := in.more(objectKind, first)
+		more, err := in.More(jsonscan.Object, first)
 		if err != nil || !more {
 			return Value{}, false
 		}
-		name, err := in.name()
+		name, err := in.Name()
 		if err != nil {
 			return Value{}, false
 		}
-		value, err := in.value(1)
+		value, err := in.Value()
 		if err != nil {
 			return Value{}, false
 		}
-		if id, _, err := name.unquote(); err == nil && id == m.columns[place].ID {
+		if id, _, err := name.Unquote(); err == nil && id == m.columns[place].ID {
 			v, _, err = m.columns[place].convert(value)
 			return v, err == nil && !v.IsNull()
 		}
@@ -143,12 +146,12 @@ func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 // and NULL for all others. ok is false when a part of the key is missing, cannot be read, or is there twice, and for
 // a table without a key.
 func (m *Mapper) KeyOf(raw string) (key Row, ok bool) {
-	r := rowReader{Mapper: m, in: cursor{text: raw}, row: Row{Values: make([]Value, len(m.columns))}}
-	if len(m.keys) == 0 || r.in.kind() != objectKind || r.in.open(0) != nil {
+	r := rowReader{Mapper: m, in: scan(raw), row: Row{Values: make([]Value, len(m.columns))}}
+	if len(m.keys) == 0 || r.in.Kind() != jsonscan.Object || r.in.Open() != nil {
 		return Row{}, false
 	}
 	for first := true; ; first = false {
-		more, err := r.in.more(objectKind, first)
+		more, err := r.in.More(jsonscan.Object, first)
 		if err != nil {
 			return Row{}, false
 		}
@@ -159,20 +162,20 @@ func (m *Mapper) KeyOf(raw string) (key Row, ok bool) {
 			return Row{}, false
 		}
 	}
-	return r.row, r.in.end() == nil && r.checkKey() == nil
+	return r.row, r.in.End() == nil && r.checkKey() == nil
 }
 
 // keyMember reads one id with its value where it is one of the key, and passes over any other.
 func (r *rowReader) keyMember() bool {
-	name, err := r.in.name()
+	name, err := r.in.Name()
 	if err != nil {
 		return false
 	}
-	value, err := r.in.value(1)
+	value, err := r.in.Value()
 	if err != nil {
 		return false
 	}
-	id, _, err := name.unquote()
+	id, _, err := name.Unquote()
 	if err != nil {
 		return true // a name that is none of ours
 	}
@@ -191,7 +194,7 @@ type rowReader struct {
 	*Mapper
 	place int    // of the id to come in the row
 	chunk *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
-	in    cursor
+	in    jsonscan.Scanner
 	row   Row
 	seen  placeSet // by slot: the ids that were there
 	// timeText is the last Timestamptz as it was written, with its quotes, and time what it stands for.
@@ -215,18 +218,19 @@ func (r *rowReader) whole() error {
 }
 
 func (r *rowReader) read() error {
-	switch k := r.in.kind(); k {
-	case objectKind:
+	switch k := r.in.Kind(); k {
+	case jsonscan.Object:
 	case 0:
-		return &RejectError{Reason: r.in.malformed("a value is missing").Error()}
+		_, err := r.in.Value()
+		return &RejectError{Reason: err.Error()}
 	default:
 		return &RejectError{Reason: "is " + k.String() + ", not an object"}
 	}
-	if err := r.in.open(0); err != nil {
+	if err := r.in.Open(); err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
 	for first := true; ; first = false {
-		more, err := r.in.more(objectKind, first)
+		more, err := r.in.More(jsonscan.Object, first)
 		if err != nil {
 			return &RejectError{Reason: err.Error()}
 		}
@@ -237,7 +241,7 @@ func (r *rowReader) read() error {
 			return err
 		}
 	}
-	if err := r.in.end(); err != nil {
+	if err := r.in.End(); err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
 	return r.closeExtra()
@@ -248,17 +252,17 @@ func (r *rowReader) member() error {
 	name, slot, known := r.expected()
 	if !known {
 		var err error
-		if name, err = r.in.name(); err != nil {
+		if name, err = r.in.Name(); err != nil {
 			return &RejectError{Reason: err.Error()}
 		}
 	}
-	value, err := r.in.value(1)
+	value, err := r.in.Value()
 	if err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
-	id := name.text[1 : len(name.text)-1]
+	id := name.Text[1 : len(name.Text)-1]
 	if !known {
-		if id, _, err = name.unquote(); err != nil {
+		if id, _, err = name.Unquote(); err != nil {
 			return &RejectError{Reason: "an id " + err.Error()}
 		}
 		slot, known = r.slots[id]
@@ -274,17 +278,17 @@ func (r *rowReader) member() error {
 		return nil // dropped
 	}
 	column := &r.columns[slot]
-	if column.Type == Timestamptz && r.timeText != "" && value.text == r.timeText { // reports have some times twice
+	if column.Type == Timestamptz && r.timeText != "" && value.Text == r.timeText { // reports have some times twice
 		r.row.Values[slot] = r.time
 		return nil
 	}
 	converted, replaced, err := column.convert(value)
 	if err != nil {
-		return &RejectError{Field: column.Name, ID: id, Reason: column.show(value) + " " + err.Error()}
+		return &RejectError{Field: column.Name, ID: column.ID, Reason: column.show(value) + " " + err.Error()}
 	}
 	switch {
-	case column.Type == Timestamptz && value.kind == stringKind:
-		r.timeText, r.time = value.text, converted
+	case column.Type == Timestamptz && value.Kind == jsonscan.String:
+		r.timeText, r.time = value.Text, converted
 	case r.chunk != nil && column.Type.holdsText():
 		converted.str = r.chunk.keepAs(slot, converted.str)
 	}
@@ -295,44 +299,43 @@ func (r *rowReader) member() error {
 
 // expected passes over the name that the row before had at the same place, and its colon: rows have their ids in one
 // order. known is false, and nothing is passed over, where another name is there, or none.
-func (r *rowReader) expected() (name token, slot int, known bool) {
+func (r *rowReader) expected() (name jsonscan.Token, slot int, known bool) {
 	if r.chunk == nil || r.place >= len(r.chunk.names) {
-		return token{}, 0, false
+		return jsonscan.Token{}, 0, false
 	}
 	of := &r.chunk.names[r.place]
-	r.in.space()
-	rest := r.in.text[r.in.pos:]
-	if !strings.HasPrefix(rest, of.text) || len(rest) == len(of.text) || rest[len(of.text)] != ':' {
-		return token{}, 0, false
+	if !r.in.TakeName(of.text) {
+		return jsonscan.Token{}, 0, false
 	}
-	r.in.pos += len(of.text) + 1
-	return token{kind: stringKind, text: of.text}, of.slot, true
+	return jsonscan.Token{Kind: jsonscan.String, Text: of.text}, of.slot, true
 }
 
 // expect keeps the slot of a plain name for the next row.
-func (r *rowReader) expect(name token, slot int, known bool) {
+func (r *rowReader) expect(name jsonscan.Token, slot int, known bool) {
 	place := r.place
-	if r.chunk == nil || !known || name.escaped || place >= maxExpected {
+	if r.chunk == nil || !known || name.Escaped || place >= maxExpected {
 		return
 	}
 	for len(r.chunk.names) <= place {
 		r.chunk.names = append(r.chunk.names, chunkName{})
 	}
-	r.chunk.names[place] = chunkName{text: strings.Clone(name.text), slot: slot}
+	r.chunk.names[place] = chunkName{text: strings.Clone(name.Text), slot: slot}
 }
 
 // unmappedID does what the mapping says to an id that it does not name.
-func (r *rowReader) unmappedID(id string, name, value token) error {
+func (r *rowReader) unmappedID(id string, name, value jsonscan.Token) error {
 	switch r.unmapped {
 	case Ignore:
 	case Fail:
-		r.unknown = append(r.unknown, id)
+		r.unknown = append(r.unknown, strings.Clone(id))
 	default:
 		if r.extra == nil {
 			r.extra = r.beginExtra()
 		}
-		r.extra.in = cursor{text: value.text}
-		if err := r.extra.member(name, 1); err != nil {
+		r.extra.in = scan(value.Text)
+		r.extra.in.Depth = 1 // as in the row
+		if err := r.extra.member(name); err != nil {
+			id = strings.Clone(id)
 			return &RejectError{Field: id, ID: id, Reason: show(value) + " " + err.Error()}
 		}
 	}
@@ -369,13 +372,14 @@ func (r *rowReader) closeExtra() error {
 
 // endExtra keeps the writer's memory for the next one, and nothing of the row: rows share the memory of pages.
 func (r *rowReader) endExtra() {
-	r.extra.in = cursor{}
+	r.extra.in = jsonscan.Scanner{}
 	clear(r.extra.members[:cap(r.extra.members)])
 	r.extras.Put(r.extra)
 }
 
 // twice rejects a row that has an id twice: one of the values would be lost.
 func (r *rowReader) twice(id string) error {
+	id = strings.Clone(id)
 	field := id
 	if slot, known := r.slots[id]; known && slot < len(r.columns) {
 		field = r.columns[slot].Name
@@ -399,7 +403,7 @@ func (r *rowReader) checkKey() error {
 }
 
 // show is the value for a message; nothing of it when it is transformed, since that is done for privacy.
-func (c *columnRule) show(t token) string {
+func (c *columnRule) show(t jsonscan.Token) string {
 	if c.Transform != None {
 		return "the value"
 	}
@@ -407,8 +411,8 @@ func (c *columnRule) show(t token) string {
 }
 
 // show is the beginning of a value as it was written, in one line.
-func show(t token) string {
-	text, more := t.text, ""
+func show(t jsonscan.Token) string {
+	text, more := t.Text, ""
 	end := 0
 	for n := 0; n < maxShown && end < len(text); n++ {
 		_, size := utf8.DecodeRuneInString(text[end:])

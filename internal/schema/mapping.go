@@ -185,7 +185,7 @@ func (c *mappingCheck) name(path, name string) {
 		c.fail(path, "is missing")
 	case name[0] == '_':
 		c.fail(path, "%q begins with _, as only the exporter's own columns do", name)
-	case odd >= 0 || isDigit(name[0]):
+	case odd >= 0 || '0' <= name[0] && name[0] <= '9':
 		c.fail(path, "%q is not a name: a to z, 0 to 9 and _, the first one no digit", name)
 	case len(name) > maxName:
 		c.fail(path, "%q is longer than %d characters", name, maxName)

@@ -17,52 +17,6 @@ var (
 	errInt64   = errors.New("is not an integer of 64 bits")
 )
 
-// numberLen is the length of the JSON number that s begins with; 0 when there is none.
-func numberLen(s string) int {
-	i := 0
-	if s != "" && s[0] == '-' {
-		i++
-	}
-	whole := digitsLen(s[i:])
-	if whole == 0 {
-		return 0
-	}
-	if s[i] == '0' {
-		whole = 1 // whatever follows a leading zero is not part of the number
-	}
-	i += whole
-	if i < len(s) && s[i] == '.' {
-		fraction := digitsLen(s[i+1:])
-		if fraction == 0 {
-			return 0
-		}
-		i += 1 + fraction
-	}
-	if i < len(s) && s[i]|0x20 == 'e' {
-		i++
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		exponent := digitsLen(s[i:])
-		if exponent == 0 {
-			return 0
-		}
-		i += exponent
-	}
-	return i
-}
-
-func digitsLen(s string) int {
-	for i := range len(s) {
-		if !isDigit(s[i]) {
-			return i
-		}
-	}
-	return len(s)
-}
-
-func isNumber(s string) bool { return s != "" && numberLen(s) == len(s) }
-
 // parseInteger is the JSON number s as a 64 bit integer: "31.0" and "3.1e1" are 31.
 func parseInteger(s string) (int64, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {

@@ -1,6 +1,10 @@
 package schema
 
-import "slices"
+import (
+	"slices"
+
+	"samespace-exporter/internal/jsonscan"
+)
 
 // Promote moves the values that the mapping names by now from a row's Extra to their columns, by the same rules as Map:
 // what an older mapping did not name. changed is false when there is nothing to move. A value that does not fit its
@@ -11,24 +15,24 @@ func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*Reject
 	if row.Extra.IsNull() {
 		return row, false, nil
 	}
-	in := cursor{text: row.Extra.Str()}
-	if in.kind() != objectKind || in.open(0) != nil {
+	in := scan(row.Extra.Str())
+	if in.Kind() != jsonscan.Object || in.Open() != nil {
 		return row, false, nil // none of ours
 	}
 	values, left := slices.Clone(row.Values), []byte{'{'}
 	for first := true; ; first = false {
-		more, err := in.more(objectKind, first)
+		more, err := in.More(jsonscan.Object, first)
 		if err != nil {
 			return row, false, nil
 		}
 		if !more {
 			break
 		}
-		name, err := in.name()
+		name, err := in.Name()
 		if err != nil {
 			return row, false, nil
 		}
-		value, err := in.value(1)
+		value, err := in.Value()
 		if err != nil {
 			return row, false, nil
 		}
@@ -42,9 +46,9 @@ func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*Reject
 			}
 			misfits = append(misfits, &RejectError{Field: column.Name, ID: column.ID, Reason: column.show(value) + " " + err.Error()})
 		}
-		left = append(left, name.text...)
+		left = append(left, name.Text...)
 		left = append(left, ':')
-		left = append(left, value.text...)
+		left = append(left, value.Text...)
 		left = append(left, ',')
 	}
 	if !changed {
@@ -59,8 +63,8 @@ func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*Reject
 }
 
 // promotable is the column of an id, unless it is one of the key: a row cannot get another key.
-func (m *Mapper) promotable(name token) (place int, ok bool) {
-	id, _, err := name.unquote()
+func (m *Mapper) promotable(name jsonscan.Token) (place int, ok bool) {
+	id, _, err := name.Unquote()
 	if err != nil {
 		return 0, false
 	}

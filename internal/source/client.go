@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/machinebox/graphql"
 )
 
@@ -33,7 +32,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts, err := readQueries()
+	queries, err := readQueries()
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +44,14 @@ func New(o Options) (*Client, error) {
 			maxBytes:  o.MaxPageBytes,
 			base:      o.Transport,
 			redact:    newRedactor(o.APIKey),
+			texts:     &texts{},
 		},
 		pace:        newPace(o.RequestsPerSecond, o.MaxInFlight, o.Budget),
 		timeout:     o.Timeout,
 		maxAttempts: o.MaxAttempts,
 		firstDelay:  o.FirstDelay,
 		dateFormat:  o.DateFormat,
-		queries:     texts,
+		queries:     queries,
 	}, nil
 }
 
@@ -79,7 +79,11 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // Errors: *Error, one of Options.Budget, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
 	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip)
-	return Page{Rows: answer.rows, Bytes: answer.bytes, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}, err
+	page := Page{Rows: answer.rows, text: answer.text, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}
+	if answer.text != nil {
+		page.Bytes = int64(len(answer.text.bytes))
+	}
+	return page, err
 }
 
 // Dashboard reads a dashboard's own description. It blocks until that is there, an error that another attempt would
@@ -93,14 +97,14 @@ func (c *Client) Dashboard(ctx context.Context, id string) (Dashboard, error) {
 	if err != nil {
 		return Dashboard{}, err
 	}
-	return decodeDashboard(id, answer.value)
+	return decodeDashboard(id, []byte(answer.value))
 }
 
 // answer is what a request is sent for.
 type answer struct {
-	rows  []string       // of a report or an insight
-	value jsontext.Value // of another operation
-	bytes int64          // of the body
+	rows  []string // of a report or an insight
+	value string   // of another operation
+	text  *text    // that both are parts of
 }
 
 // sending is what it took to get an answer.

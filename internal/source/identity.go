@@ -3,7 +3,7 @@ package source
 import (
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"samespace-exporter/internal/jsonscan"
 )
 
 // identity tells one row from another: the values of its key as they are written, or the whole row where it
@@ -13,12 +13,12 @@ func identity(row string, ids []string) string {
 		return row
 	}
 	values := make([]string, len(ids))
-	in := jsontext.NewDecoder(strings.NewReader(row), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	in := &jsonscan.Scanner{Text: row}
 	err := eachMember(in, func(name string) error {
-		value, err := in.ReadValue()
+		value, err := in.Value()
 		for i, id := range ids {
 			if id == name {
-				values[i] = string(value)
+				values[i] = value.Text
 			}
 		}
 		return err
@@ -39,11 +39,11 @@ func identity(row string, ids []string) string {
 
 // valueOf is a member of a row as it is written; "" where the row has none.
 func valueOf(row, id string) (value string) {
-	in := jsontext.NewDecoder(strings.NewReader(row), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	in := &jsonscan.Scanner{Text: row}
 	_ = eachMember(in, func(name string) error { // of a row that is none the rest is as unknown as all of it
-		v, err := in.ReadValue()
+		v, err := in.Value()
 		if name == id {
-			value = string(v)
+			value = v.Text
 		}
 		return err
 	})

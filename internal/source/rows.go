@@ -13,8 +13,8 @@ import (
 // Taker takes the rows of a reading as they come. All its methods are called from the goroutine of Rows.
 type Taker interface {
 	// Take takes rows of one page that fitted: JSON texts as the API sent them, each of which is one well-formed
-	// JSON value, but whose strings may hold invalid UTF-8 and whose objects the same name twice. They share the
-	// memory of their page. again says that the first one is a newer version of the last row taken, to be put in
+	// JSON value, but whose strings may hold invalid UTF-8 and whose objects the same name twice. Once Take returns
+	// their memory is that of other rows: what is kept of them must be copied. again says that the first one is a newer version of the last row taken, to be put in
 	// its place. An error ends the reading.
 	Take(rows []string, again bool) error
 	// Expect is how many more rows are expected to come; so many are asked for ahead. Zero: nobody knows.
@@ -61,6 +61,7 @@ func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, err
 	r := &reader{query: q, to: to, pages: newPages(ctx, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
 	defer r.pages.close()
 	err := r.read()
+	r.forget()
 	r.reading.Requests, r.reading.Bytes = r.pages.requests, r.pages.bytes
 	r.reading.Waited, r.reading.Took = r.pages.waited, r.pages.took
 	return r.reading, err
@@ -75,7 +76,7 @@ type reader struct {
 
 	at      int       // the place behind the last row received: that of the row to come
 	taken   int       // pages received
-	before  []string  // the rows of the page before
+	before  Page      // the page before
 	largest int       // rows of the largest page so far
 	longest int       // bytes of the longest page so far
 	row     int       // bytes of the longest row so far
@@ -93,10 +94,11 @@ func (r *reader) read() error {
 	for {
 		r.askAhead()
 		skip, overlaps := r.next()
-		rows, err := r.page(skip)
+		page, err := r.page(skip)
 		if err != nil {
 			return err
 		}
+		rows := page.Rows
 		if !r.reading.Torn && r.fits(rows, overlaps) {
 			err = r.take(rows, overlaps)
 		} else if !r.query.Unstable {
@@ -107,7 +109,7 @@ func (r *reader) read() error {
 		if err != nil {
 			return err
 		}
-		r.move(skip, rows, overlaps)
+		r.move(skip, page, overlaps)
 		if many, err := r.tooMany(); err != nil {
 			return err
 		} else if many {
@@ -130,9 +132,8 @@ func (r *reader) next() (skip int, overlaps bool) {
 	return r.at - 1, true
 }
 
-func (r *reader) page(skip int) ([]string, error) {
-	page, err := r.pages.get(r.query.Range, skip, r.query.PageSize)
-	return page.Rows, err
+func (r *reader) page(skip int) (Page, error) {
+	return r.pages.get(r.query.Range, skip, r.query.PageSize)
 }
 
 // askAhead asks for the next pages before they are wanted: as many as are expected to hold rows, where they
@@ -167,7 +168,7 @@ func (r *reader) fits(rows []string, overlaps bool) bool {
 	if !overlaps {
 		return r.seam(rows) == -1
 	}
-	return r.seam(rows) == 0 && r.sortedAlike(rows[0], r.before[len(r.before)-1])
+	return r.seam(rows) == 0 && r.sortedAlike(rows[0], r.before.last())
 }
 
 func (r *reader) sortedAlike(a, b string) bool {
@@ -177,15 +178,15 @@ func (r *reader) sortedAlike(a, b string) bool {
 
 // repeats reports whether a page is the one before once more.
 func (r *reader) repeats(rows []string) bool {
-	return len(rows) > 0 && slices.Equal(rows, r.before)
+	return len(rows) > 0 && slices.Equal(rows, r.before.Rows)
 }
 
 // seam is where a page holds the last row of the page before: -1 for nowhere.
 func (r *reader) seam(rows []string) int {
-	if len(r.before) == 0 {
+	if len(r.before.Rows) == 0 {
 		return -1
 	}
-	last := r.before[len(r.before)-1]
+	last := r.before.last()
 	if len(rows) > 0 && rows[0] == last {
 		return 0
 	}
@@ -197,7 +198,7 @@ func (r *reader) seam(rows []string) int {
 func (r *reader) take(rows []string, overlaps bool) error {
 	again := false
 	if overlaps {
-		if again = rows[0] != r.before[len(r.before)-1]; !again {
+		if again = rows[0] != r.before.last(); !again {
 			rows = rows[1:]
 		}
 	}
@@ -242,7 +243,7 @@ func (r *reader) torn(rows []string, skip int) error {
 		if err != nil {
 			return err
 		}
-		if slices.Equal(again, rows) {
+		if slices.Equal(again.Rows, rows) {
 			return &TornError{Skip: skip, Page: r.largest, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
 		}
 	}
@@ -250,7 +251,8 @@ func (r *reader) torn(rows []string, skip int) error {
 }
 
 // move advances by the rows received, whatever was asked for.
-func (r *reader) move(skip int, rows []string, overlaps bool) {
+func (r *reader) move(skip int, page Page, overlaps bool) {
+	rows := page.Rows
 	if news := len(rows) > 1 || len(rows) == 1 && !overlaps; r.short && news {
 		r.reading.Short = true
 	} else if r.short {
@@ -259,7 +261,8 @@ func (r *reader) move(skip int, rows []string, overlaps bool) {
 	r.short = r.largest >= r.query.PageSize && len(rows) < r.query.PageSize
 	r.at = skip + len(rows)
 	r.taken++
-	r.before = rows
+	r.forget()
+	r.before = page
 	r.largest = max(r.largest, len(rows))
 	r.reading.LargestPage = r.largest
 	r.length = 0
@@ -268,6 +271,14 @@ func (r *reader) move(skip int, rows []string, overlaps bool) {
 		r.row = max(r.row, len(row))
 	}
 	r.longest = max(r.longest, r.length)
+}
+
+// forget gives the page before out of hand: its rows were taken. Those that may be torn are known for good.
+func (r *reader) forget() {
+	if !r.query.Unstable {
+		r.before.text.release()
+	}
+	r.before = Page{}
 }
 
 // tooMany reports whether the query has more rows than MaxRows. After a full first page of an uncertain query
@@ -285,7 +296,7 @@ func (r *reader) tooMany() (bool, error) {
 	}
 	probe, err := r.pages.get(r.query.Range, most, 1)
 	// The very first row is no row behind the others: this server ignores skip, as the next page will show.
-	return len(probe.Rows) > 0 && probe.Rows[0] != r.before[0], err
+	return len(probe.Rows) > 0 && probe.Rows[0] != r.before.Rows[0], err
 }
 
 // ended reports whether nothing can follow a page of so many rows. A short page says so when it has clearly
@@ -342,11 +353,11 @@ func (r *reader) drawEnd() {
 
 func (r *reader) drawBack() {
 	end, behind, ok := r.to.Back()
-	if !ok || behind >= len(r.before) {
+	if !ok || behind >= len(r.before.Rows) {
 		return
 	}
 	r.at, r.reading.Rows = r.at-behind, r.reading.Rows-behind
-	r.before = r.before[:len(r.before)-behind]
+	r.before.Rows = r.before.Rows[:len(r.before.Rows)-behind]
 	r.draw(end)
 }
 

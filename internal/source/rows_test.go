@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,9 @@ func (l *rowList) Take(rows []string, again bool) error {
 	if again {
 		l.rows = l.rows[:len(l.rows)-1]
 	}
-	l.rows = append(l.rows, rows...)
+	for _, row := range rows {
+		l.rows = append(l.rows, strings.Clone(row))
+	}
 	return nil
 }
 

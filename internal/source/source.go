@@ -81,9 +81,13 @@ type Reading struct {
 
 // Page is one response of the API.
 type Page struct {
-	Rows     []string      // as for Taker.Take: substrings of one text, so keeping one keeps the page in memory
+	Rows     []string      // parts of one text, so that keeping one keeps the page in memory
+	text     *text         // that text; nil: it is not to be released
 	Bytes    int64         // of the body, decompressed
 	Attempts int           // requests sent for it, retries included
 	Waited   time.Duration // as Reading.Waited, over all attempts
 	Took     time.Duration // from sending the last attempt to the last byte of its reply
 }
+
+// last is the last row of a page that has some.
+func (p Page) last() string { return p.Rows[len(p.Rows)-1] }

@@ -1,0 +1,201 @@
+package source
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"samespace-exporter/internal/jsonscan"
+)
+
+// reply is what a body holds.
+type reply struct {
+	rows     []string // parts of the body
+	value    string   // data.dashboard
+	complete bool     // what was asked for is there: data.dashboard, or an array at data.<operation>.data
+	errors   []string // the values of "errors": more than one only in a very odd reply
+}
+
+var (
+	errTwice    = errors.New("the rows are there twice")
+	errTrailing = errors.New("the reply goes on after its JSON")
+	errEmpty    = errors.New("the reply is empty")
+)
+
+// decodeReply takes a body apart: {"data": {<operation>: {"data": [row, ...]}}, "errors": [...]}, or, for a dashboard,
+// {"data": {"dashboard": value}, "errors": [...]}. Whether the shape is right is for the caller to say: a reply with
+// errors may lack the rest. Errors never quote the body.
+func decodeReply(text, operation string) (reply, error) {
+	var got reply
+	in := &jsonscan.Scanner{Text: text}
+	if in.Kind() == 0 && in.Pos == len(text) {
+		return got, errEmpty
+	}
+	err := eachMember(in, func(name string) error {
+		switch name {
+		case "errors":
+			value, err := in.Value()
+			got.errors = append(got.errors, value.Text)
+			return err
+		case "data":
+			return onlyMember(in, operation, func() error {
+				if operation == dashboardDefinition {
+					return got.readValue(in)
+				}
+				return onlyMember(in, "data", func() error { return got.readRows(in) })
+			})
+		}
+		return skip(in)
+	})
+	if err == nil && in.End() != nil {
+		err = trailing(in)
+	}
+	return got, undressed(err)
+}
+
+func (r *reply) readValue(in *jsonscan.Scanner) error {
+	if r.complete {
+		return errors.New("the dashboard is there twice")
+	}
+	value, err := in.Value()
+	r.value, r.complete = value.Text, err == nil
+	return err
+}
+
+// readRows reads the values of an array. Any other value is skipped.
+func (r *reply) readRows(in *jsonscan.Scanner) error {
+	if r.complete {
+		return errTwice
+	}
+	if in.Kind() != jsonscan.Array {
+		return skip(in)
+	}
+	r.complete = true
+	if err := in.Open(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		more, err := in.More(jsonscan.Array, first)
+		if err != nil || !more {
+			return err
+		}
+		row, err := in.Value()
+		if err != nil {
+			return err
+		}
+		if len(r.rows) == cap(r.rows) {
+			r.makeRoom(len(row.Text), len(in.Text)-in.Pos)
+		}
+		r.rows = append(r.rows, row.Text)
+	}
+}
+
+// makeRoom makes room for as many rows as may follow in so many bytes: they are mostly as long as each other.
+func (r *reply) makeRoom(row, rest int) {
+	const separator, most = 1, 1000
+	grown := make([]string, len(r.rows), len(r.rows)+1+min(rest/(row+separator)*9/8, most))
+	copy(grown, r.rows)
+	r.rows = grown
+}
+
+// eachMember calls visit for each member of an object, to read its value. Any other value is skipped.
+func eachMember(in *jsonscan.Scanner, visit func(name string) error) error {
+	if in.Kind() != jsonscan.Object {
+		return skip(in)
+	}
+	if err := in.Open(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		more, err := in.More(jsonscan.Object, first)
+		if err != nil || !more {
+			return err
+		}
+		name, err := in.Name()
+		if err != nil {
+			return err
+		}
+		id, _, err := name.Unquote()
+		if err != nil { // it is no UTF-8, and none of the names that are looked for
+			id = name.Text
+		}
+		if err := visit(id); err != nil {
+			return err
+		}
+	}
+}
+
+// onlyMember calls visit for the member of that name, to read its value, and skips the others.
+func onlyMember(in *jsonscan.Scanner, wanted string, visit func() error) error {
+	return eachMember(in, func(name string) error {
+		if name == wanted {
+			return visit()
+		}
+		return skip(in)
+	})
+}
+
+func skip(in *jsonscan.Scanner) error {
+	_, err := in.Value()
+	return err
+}
+
+// trailing is the error of what follows a reply: another value, or what is none.
+func trailing(in *jsonscan.Scanner) error {
+	if err := skip(in); err != nil {
+		return err
+	}
+	return errTrailing
+}
+
+// undressed is an error of the scanner as one of the reply. A body that ends too early wraps io.ErrUnexpectedEOF.
+func undressed(err error) error {
+	var syntax *jsonscan.SyntaxError
+	switch {
+	case !errors.As(err, &syntax):
+		return err
+	case syntax.Cut:
+		return fmt.Errorf("the reply was cut short: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("the reply is not JSON at byte %d", syntax.Offset)
+}
+
+// envelope is the reply without its rows, for the GraphQL client.
+func (r *reply) envelope(operation string) []byte {
+	out := fmt.Appendf(nil, `{"data":{%q:{"data":[]}}`, operation)
+	for _, value := range r.errors {
+		out = append(append(out, `,"errors":`...), value...)
+	}
+	return append(out, '}')
+}
+
+// graphQLError is an entry of "errors".
+type graphQLError struct {
+	message string
+	code    string // of its extensions
+}
+
+// graphQLErrors are the entries of "errors". A value there that is no list counts as an entry too.
+func (r *reply) graphQLErrors() []graphQLError {
+	var all []graphQLError
+	for _, value := range r.errors {
+		var entries []json.RawMessage
+		if json.Unmarshal([]byte(value), &entries) != nil {
+			entries = []json.RawMessage{json.RawMessage(value)}
+		}
+		for _, entry := range entries {
+			var e struct {
+				Message    any
+				Extensions struct{ Code any }
+			}
+			// An entry of another shape is an error without a message: its text says more than nothing.
+			if json.Unmarshal(entry, &e) != nil || e.Message == nil {
+				e.Message = string(entry)
+			}
+			code, _ := e.Extensions.Code.(string)
+			all = append(all, graphQLError{message: fmt.Sprint(e.Message), code: code})
+		}
+	}
+	return all
+}

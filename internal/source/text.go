@@ -1,0 +1,61 @@
+package source
+
+import (
+	"io"
+	"slices"
+	"sync"
+	"unsafe"
+)
+
+// texts are the memory of replies that nobody looks at any more, for those to come: a page is as long as all rows of a
+// transaction's share in it, and to make each anew was a sixth of the work of reading.
+type texts struct{ idle sync.Pool }
+
+// text is a reply as it was sent. Its rows are parts of it.
+type text struct {
+	bytes []byte
+	of    *texts
+}
+
+// read reads a body whole. length is its length where that is known; less than 0: it is not.
+func (t *texts) read(body io.Reader, length int64) (*text, error) {
+	const most, spare = 1 << 20, 512 // of what is made beforehand: the length is what the server says
+	read, _ := t.idle.Get().(*text)
+	if read == nil {
+		read = &text{of: t}
+	}
+	buf := slices.Grow(read.bytes[:0], int(min(max(length, 0), most))+spare)
+	for {
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			read.bytes = buf
+			return read, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+	}
+}
+
+// string is the text without a copy of it: so it is something else once the text is released.
+func (t *text) string() string { return unsafe.String(unsafe.SliceData(t.bytes), len(t.bytes)) }
+
+// release gives the memory to other replies. What a caller may have kept of the text is wrong from then on: under the race
+// detector, as all tests run, it is no text at all. nil is none. A text that is not released is left to the garbage
+// collector.
+func (t *text) release() {
+	if t == nil {
+		return
+	}
+	if spoil {
+		t.bytes = t.bytes[:cap(t.bytes)]
+		for i := range t.bytes {
+			t.bytes[i] = 0xFF // is in no UTF-8
+		}
+	}
+	t.of.idle.Put(t)
+}
