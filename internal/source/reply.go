@@ -75,19 +75,50 @@ func (r *reply) readRows(in *jsonscan.Scanner) error {
 	if err := in.Open(); err != nil {
 		return err
 	}
+	var names []string
 	for first := true; ; first = false {
 		more, err := in.More(jsonscan.Array, first)
 		if err != nil || !more {
 			return err
 		}
-		row, err := in.Value()
+		kind, start := in.Kind(), in.Pos
+		if kind == jsonscan.Object {
+			names, err = passRow(in, names)
+		} else {
+			err = skip(in)
+		}
 		if err != nil {
 			return err
 		}
+		row := in.Text[start:in.Pos]
 		if len(r.rows) == cap(r.rows) {
-			r.makeRoom(len(row.Text), len(in.Text)-in.Pos)
+			r.makeRoom(len(row), len(in.Text)-in.Pos)
 		}
-		r.rows = append(r.rows, row.Text)
+		r.rows = append(r.rows, row)
+	}
+}
+
+// passRow passes over a row. names are those of the row before, with their quotes, by place: mostly they are this one's,
+// and more than half of a page.
+func passRow(in *jsonscan.Scanner, names []string) ([]string, error) {
+	if err := in.Open(); err != nil {
+		return names, err
+	}
+	for place := 0; ; place++ {
+		more, err := in.More(jsonscan.Object, place == 0)
+		if err != nil || !more {
+			return names, err
+		}
+		if place >= len(names) || !in.TakeName(names[place]) {
+			name, err := in.Name()
+			if err != nil {
+				return names, err
+			}
+			names = append(names[:min(place, len(names))], name.Text)
+		}
+		if err := skip(in); err != nil {
+			return names, err
+		}
 	}
 }
 
