@@ -41,7 +41,7 @@ func (a *App) addDatasets(c *config.Config) error {
 }
 
 // sharedLanes is how many lanes all datasets share: one that has much to do reads and commits in three at once, within
-// the memory of four transactions.
+// the memory of three transactions.
 const sharedLanes = 2
 
 // replica is what the exporters of a process have in common.

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,16 +16,19 @@ import (
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
 // holds the rows of two transactions at most. One with more work takes free ones of these besides, where reading takes
-// longer than committing. Such a lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
+// longer than committing. Then each lane holds the rows of one transaction: it reads, then commits, and the others read
+// meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
 func NewLanes(n int) *Lanes { return &Lanes{free: semaphore.NewWeighted(int64(n))} }
 
-// memory is what the rows of a part lie in. Once they are committed, those of another part of the pass do.
+// memory is what the rows of a part lie in, and what is known of them while they are read. Once they are committed, those of
+// another part of the pass do.
 type memory struct {
 	chunk schema.Chunk
 	rows  []sink.Row
+	keys  []seenKey
 }
 
 // reset makes room for other rows: nobody uses those that lie there any more.
@@ -33,34 +37,34 @@ func (m *memory) reset() {
 	clear(m.rows[:cap(m.rows)])
 }
 
-// memories are those that lie idle.
-type memories struct {
+// spare is memory that lies idle: that of the part that was committed last, for the next one to be read. More than one lies
+// idle only where two commits end at once, and is left to the garbage collector.
+type spare struct {
 	mu   sync.Mutex
-	idle []*memory
+	idle *memory
 }
 
-// take is memory for the rows of a part. That of a part that is not committed is left to the garbage collector.
-func (m *memories) take() *memory {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	last := len(m.idle) - 1
-	if last < 0 {
+// take is memory for the rows of a part. That of a part that is not committed is not given back.
+func (s *spare) take() *memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.idle
+	s.idle = nil
+	if taken == nil {
 		return &memory{}
 	}
-	taken := m.idle[last]
-	m.idle = m.idle[:last]
 	return taken
 }
 
 // giveBack takes the memory of rows that nobody uses any more; nil is none.
-func (m *memories) giveBack(idle *memory) {
+func (s *spare) giveBack(idle *memory) {
 	if idle == nil {
 		return
 	}
 	idle.reset()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.idle = append(m.idle, idle)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = idle
 }
 
 // take takes a free lane, if there is one. It must be given back.
@@ -74,7 +78,7 @@ func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	w := &work{passage: p, end: end}
-	w.lanes.Go(func() error { return w.lane(ctx, newOutlet(1)) })
+	w.lanes.Go(func() error { return w.lane(ctx) })
 	err := w.lanes.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -89,18 +93,24 @@ type work struct {
 	lanes errgroup.Group
 
 	claiming sync.Mutex
-	over     bool // nothing is left to be claimed, or that failed
+	over     bool        // nothing is left to be claimed, or that failed
+	more     atomic.Bool // windows were due beside those that were claimed last
 }
 
 // outlet is the way from what reads in a lane to what settles.
 type outlet struct {
 	outcomes chan outcome
-	// ahead is how many parts may wait to be settled, or be settled, while the next one is read.
-	ahead     int
+	// ahead is how many parts may be unsettled while the next one is read.
+	ahead     func() int
 	unsettled []<-chan struct{}
 }
 
-func newOutlet(ahead int) *outlet { return &outlet{outcomes: make(chan outcome, 1), ahead: ahead} }
+func newOutlet(ahead func() int) *outlet {
+	return &outlet{outcomes: make(chan outcome, 1), ahead: ahead}
+}
+
+// one is ahead of who is alone: it reads a part while the one before is settled.
+func one() int { return 1 }
 
 // handOn hands on an outcome, and waits until no more parts are unsettled than the lane may hold. The end of a span is
 // waited for only where the span failed: the pass may end by that.
@@ -108,7 +118,7 @@ func (o *outlet) handOn(what outcome) {
 	settled := make(chan struct{})
 	what.settled = settled
 	o.outcomes <- what
-	most := o.ahead
+	most := o.ahead()
 	switch {
 	case what.err != nil:
 		most = 0
@@ -121,11 +131,21 @@ func (o *outlet) handOn(what outcome) {
 	}
 }
 
+// ahead is how many parts a lane may hold beside the one that it reads. Where there are other lanes they read while this
+// one commits.
+func (w *work) ahead() int {
+	if w.reading.Load() > 1 {
+		return 0
+	}
+	return one()
+}
+
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
-func (w *work) lane(ctx context.Context, out *outlet) error {
+func (w *work) lane(ctx context.Context) error {
 	w.reading.Add(1)
 	defer w.reading.Add(-1)
+	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup
 	settling.Go(func() {
 		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
@@ -134,6 +154,7 @@ func (w *work) lane(ctx context.Context, out *outlet) error {
 				w.end(err)
 			}
 			close(o.settled)
+			w.another(ctx)
 		}
 	})
 	err := w.readDue(ctx, out)
@@ -149,9 +170,7 @@ func (w *work) readDue(ctx context.Context, out *outlet) error {
 		if err != nil || !ok {
 			return err
 		}
-		if c.fit.more && w.efforts.readingIsLonger() {
-			w.another(ctx)
-		}
+		w.another(ctx)
 		w.readSpan(ctx, c, out)
 	}
 }
@@ -166,17 +185,18 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 	}
 	c, ok, err := w.claim(ctx)
 	w.over = err != nil || !ok
+	w.more.Store(ok && c.fit.more)
 	return c, ok, err
 }
 
-// another begins another lane, if there is a free one.
+// another begins another lane, if there is work for it and a free one.
 func (w *work) another(ctx context.Context) {
-	if !w.Lanes.take() {
+	if !w.more.Load() || !w.efforts.readingIsLonger() || !w.Lanes.take() {
 		return
 	}
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
-		return w.lane(ctx, newOutlet(0))
+		return w.lane(ctx)
 	})
 }
 

@@ -38,8 +38,9 @@ type order struct {
 	reason string
 }
 
-func newOrder(d Dataset) *order {
-	o := &order{sorted: -1, descending: d.Query.SortDesc, seed: maphash.MakeSeed()}
+// newOrder looks at no rows yet. It may use the memory of keys.
+func newOrder(d Dataset, keys []seenKey) *order {
+	o := &order{ascending: keys[:0], sorted: -1, descending: d.Query.SortDesc, seed: maphash.MakeSeed()}
 	table := d.Mapper.Table()
 	for i, c := range table.Columns {
 		if c.ID == d.Query.SortID && ordered(c.Type) {

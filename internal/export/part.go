@@ -47,8 +47,6 @@ type wanted struct {
 	prove, rejects bool
 	// nearer lets the stretch end earlier, where it holds more than maxRows rows.
 	nearer bool
-	// lanes is how many lanes read at once; 0: nobody counts.
-	lanes int
 	// memory is what the rows are to lie in, in place of any that do; nil: some of their own.
 	memory *memory
 	// expect is how many rows are expected from a time to the end of the stretch; nil, or less than 0: not known.
@@ -97,14 +95,12 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	q.PageSize = e.pageSize()
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
 	e.server.ask(&q)
-	if w.lanes > 1 { // together they keep all requests under way that may be, and some more ready
-		q.Ahead = max(min(q.Ahead, 2), (3*q.Ahead/2+w.lanes-1)/w.lanes)
-	}
 	if w.prove { // each page is asked for when the one before is there: one sight of a row is enough
 		q.Prove, q.Ahead = true, 0
 	}
 	t := newTaking(e, w, q.Range)
 	reading, err := e.Source.Rows(ctx, q, t)
+	t.memory.keys = t.order.ascending
 	if err == nil {
 		err = t.order.err()
 	}
@@ -159,12 +155,12 @@ type taking struct {
 type taken struct{ rows, rejects, replaced int }
 
 func newTaking(e *Exporter, w wanted, asked window.Window) *taking {
-	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), order: newOrder(e.Dataset), memory: w.memory}
+	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), memory: w.memory}
 	if t.memory == nil {
 		t.memory = &memory{}
 	}
 	t.memory.reset() // of a reading that tore
-	t.rows = t.memory.rows[:0]
+	t.rows, t.order = t.memory.rows[:0], newOrder(e.Dataset, t.memory.keys)
 	return t
 }
 

@@ -83,8 +83,8 @@ type passage struct {
 	// reading counts the lanes at work.
 	reading atomic.Int32
 	efforts efforts
-	// memories are what rows lay in that are committed.
-	memories memories
+	// spare is what rows lay in that are committed.
+	spare spare
 	// committed, when set, is called after each commit.
 	committed func()
 

@@ -156,7 +156,7 @@ func (s *span) wanted(stretch window.Window) wanted {
 	w := wanted{
 		stretch: stretch, lead: s.lead(stretch), maxRows: s.maxRows(), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,
-		memory: s.memories.take(), lanes: int(s.reading.Load()),
+		memory: s.spare.take(),
 		expect: func(from time.Time) float64 { return s.expect(window.Window{Start: from, End: stretch.End}) },
 	}
 	if s.Dataset.whole() {

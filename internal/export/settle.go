@@ -82,7 +82,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
 	o.batch.Rows = nil
-	p.memories.giveBack(o.memory)
+	p.spare.giveBack(o.memory)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -20,6 +21,7 @@ type Client struct {
 	firstDelay  time.Duration
 	dateFormat  string
 	queries     map[string]string // the text of each operation
+	turns       atomic.Int64      // readings that began
 }
 
 // New makes a client. It does not talk to the API.
@@ -78,7 +80,11 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 //
 // Errors: *Error, one of Options.Budget, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
-	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip)
+	turn := q.turn
+	if turn == 0 {
+		turn = c.turns.Add(1)
+	}
+	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip, turn)
 	page := Page{Rows: answer.rows, text: answer.text, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}
 	if answer.text != nil {
 		page.Bytes = int64(len(answer.text.bytes))
@@ -93,7 +99,7 @@ func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, erro
 func (c *Client) Dashboard(ctx context.Context, id string) (Dashboard, error) {
 	request := graphql.NewRequest(c.queries[dashboardDefinition])
 	request.Var("id", id)
-	answer, _, err := c.persist(ctx, request, dashboardDefinition, 0)
+	answer, _, err := c.persist(ctx, request, dashboardDefinition, 0, c.turns.Add(1))
 	if err != nil {
 		return Dashboard{}, err
 	}
@@ -115,12 +121,12 @@ type sending struct {
 }
 
 // persist sends a request until it is answered, or another attempt would not help.
-func (c *Client) persist(ctx context.Context, request *graphql.Request, operation string, skip int) (answer, sending, error) {
+func (c *Client) persist(ctx context.Context, request *graphql.Request, operation string, skip int, turn int64) (answer, sending, error) {
 	retry := &retries{most: c.maxAttempts, first: c.firstDelay}
 	var all sending
 	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
 	got, err := backoff.Retry(ctx, func() (answer, error) {
-		got, one, err := c.attempt(ctx, request, operation, skip)
+		got, one, err := c.attempt(ctx, request, operation, skip, turn)
 		all.waited, all.took = all.waited+one.waited, one.took
 		retry.made, retry.failed = retry.made+1, err
 		return got, err
@@ -130,8 +136,8 @@ func (c *Client) persist(ctx context.Context, request *graphql.Request, operatio
 }
 
 // attempt sends a request once.
-func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, skip int) (answer, sending, error) {
-	slot, waited, err := c.pace.enter(ctx)
+func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, skip int, turn int64) (answer, sending, error) {
+	slot, waited, err := c.pace.enter(ctx, turn)
 	if err != nil {
 		return answer{}, sending{waited: waited}, err
 	}

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // pace spaces all requests of a client, retries included: so many at once, and each at a slot of the budget. Slots are
 // taken some at a time, the next ones before the last are used up, so that hardly any request waits for the budget
 // itself. A 429 halves the rate of all who share the budget; each success adds a little back, up to the full rate.
 type pace struct {
-	places *semaphore.Weighted
+	places places
 	budget Budget
 	full   float64 // requests a second
 
@@ -64,7 +62,7 @@ type asking struct {
 }
 
 func newPace(perSecond float64, inFlight int, budget Budget) *pace {
-	p := &pace{places: semaphore.NewWeighted(int64(inFlight)), budget: budget, full: perSecond, want: 1}
+	p := &pace{places: places{free: inFlight}, budget: budget, full: perSecond, want: 1}
 	if p.budget == nil {
 		p.budget = &ownBudget{}
 	}
@@ -78,11 +76,11 @@ func (p *pace) close() {
 	p.asked.Wait()
 }
 
-// enter waits until a request may be sent; leave must be called once it is done. It returns how long it waited, and an
+// enter waits until a request may be sent, in the turn of its reading; leave must be called once it is done. It returns how long it waited, and an
 // error of the budget or the cause of ctx when that ends first (then there is nothing to leave).
-func (p *pace) enter(ctx context.Context) (s slot, waited time.Duration, err error) {
+func (p *pace) enter(ctx context.Context, turn int64) (s slot, waited time.Duration, err error) {
 	began := time.Now()
-	if p.places.Acquire(ctx, 1) != nil {
+	if !p.places.take(ctx, turn) {
 		return slot{}, time.Since(began), context.Cause(ctx)
 	}
 	if s, err = p.wait(ctx); err != nil {
@@ -91,7 +89,7 @@ func (p *pace) enter(ctx context.Context) (s slot, waited time.Duration, err err
 	return s, time.Since(began), err
 }
 
-func (p *pace) leave() { p.places.Release(1) }
+func (p *pace) leave() { p.places.giveBack() }
 
 // wait waits for the end of a pause, then for a slot; then again, if that became void meanwhile.
 func (p *pace) wait(ctx context.Context) (slot, error) {

@@ -25,9 +25,9 @@ var (
 
 // decodeReply takes a body apart: {"data": {<operation>: {"data": [row, ...]}}, "errors": [...]}, or, for a dashboard,
 // {"data": {"dashboard": value}, "errors": [...]}. Whether the shape is right is for the caller to say: a reply with
-// errors may lack the rest. Errors never quote the body.
-func decodeReply(text, operation string) (reply, error) {
-	var got reply
+// errors may lack the rest. The rows may lie in the memory of others. Errors never quote the body.
+func decodeReply(text, operation string, rows []string) (reply, error) {
+	got := reply{rows: rows[:0]}
 	in := &jsonscan.Scanner{Text: text}
 	if in.Kind() == 0 && in.Pos == len(text) {
 		return got, errEmpty

@@ -43,6 +43,7 @@ type Taker interface {
 // Errors: *TooManyRowsError, *TornError, *Error, what the Taker returned, or the cause of ctx. With an error what
 // was taken is not the query's rows.
 func (c *Client) Rows(ctx context.Context, q Query, to Taker) (Reading, error) {
+	q.turn = c.turns.Add(1)
 	return readRows(ctx, q, to, func(ctx context.Context, within window.Window, skip, limit int) (Page, error) {
 		part := q
 		part.Range = within

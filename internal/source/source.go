@@ -45,6 +45,8 @@ type Query struct {
 	Nearer bool
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
+
+	turn int64 // of its reading, among those of the client; 0: it is of none
 }
 
 // Filter is one entry of the API's FilterInput.

@@ -32,7 +32,8 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := decodeReply(body.string(), t.operation)
+	got, err := decodeReply(body.string(), t.operation, body.rows)
+	body.rows = got.rows
 	t.answer = answer{rows: got.rows, value: got.value, text: body}
 	t.errors, t.status = got.graphQLErrors(), resp.StatusCode
 	if err == nil && !got.complete && len(t.errors) == 0 {

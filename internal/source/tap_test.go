@@ -11,7 +11,7 @@ import (
 )
 
 func decodeText(text string) (reply, error) {
-	return decodeReply(text, reportData)
+	return decodeReply(text, reportData, nil)
 }
 
 func TestDecodeReply(t *testing.T) {
@@ -91,7 +91,7 @@ func FuzzDecodeReply(f *testing.F) {
 	f.Add([]byte(`{"data":{"getReportData":{"data":[1,"\ud800",[[]],1e400]}}} `))
 	f.Add([]byte("<html>\xff"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := decodeReply(string(body), reportData)
+		got, err := decodeReply(string(body), reportData, nil)
 		if err != nil {
 			if json.Valid(body) && err != errTwice {
 				t.Fatalf("valid JSON refused: %v", err)
@@ -138,7 +138,7 @@ func documentedPage(tb testing.TB, rows int) []byte {
 func TestDecodeReplyAllocatesPerPageNotPerRow(t *testing.T) {
 	page := string(documentedPage(t, 1000))
 	allocations := testing.AllocsPerRun(10, func() {
-		if _, err := decodeReply(page, reportData); err != nil {
+		if _, err := decodeReply(page, reportData, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -157,9 +157,11 @@ func BenchmarkDecodeReply(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := decodeReply(body.string(), reportData); err != nil {
+		got, err := decodeReply(body.string(), reportData, body.rows)
+		if err != nil {
 			b.Fatal(err)
 		}
+		body.rows = got.rows
 		body.release()
 	}
 }

@@ -11,9 +11,10 @@ import (
 // transaction's share in it, and to make each anew was a sixth of the work of reading.
 type texts struct{ idle sync.Pool }
 
-// text is a reply as it was sent. Its rows are parts of it.
+// text is a reply as it was sent, and the rows that are parts of it.
 type text struct {
 	bytes []byte
+	rows  []string
 	of    *texts
 }
 
