@@ -11,8 +11,10 @@ import (
 const (
 	// fill is how full a span is meant to be: room for a day that is busier than those before it.
 	fill = 0.85
-	// growth is how much longer than all that is known nearby a span may be.
-	growth = 4
+	// growth is how much longer than all that is known nearby a span may be. One that is read in parts may be longer by
+	// growthInParts: where it holds more than was thought, its parts end when a transaction is full.
+	growth        = 4
+	growthInParts = 24
 	// week is how much history shows a contact centre's rhythm.
 	week = 7 * 24 * time.Hour
 	// aloneAfter is after how many failed reads a window is read alone: it shall not hold up its neighbours.
@@ -56,7 +58,7 @@ type fit struct {
 func fitSpan(candidates, near []sink.Entry, r room, backwards bool) fit {
 	known := densityOf(near)
 	space := r.rows(known.all(candidates))
-	longest := growth * known.length
+	longest := r.growth() * known.length
 	f := fit{}
 	var length time.Duration
 	for i := range candidates {
@@ -94,6 +96,14 @@ func (r room) rows(due float64) float64 {
 		return float64(r.part) * fill
 	}
 	return max(float64(2*r.part), min(float64(r.parts*r.part), due*share))
+}
+
+// growth is how many times longer than all that is known nearby a span may be.
+func (r room) growth() time.Duration {
+	if r.parts > 1 {
+		return growthInParts
+	}
+	return growth
 }
 
 // density is what is known of how many rows a stretch of time holds. Rates are rows a second.

@@ -16,7 +16,7 @@ import (
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
 // holds the rows of two transactions at most. One with more work takes free ones of these besides, where reading takes
-// longer than committing. Then each lane holds the rows of one transaction: it reads, then commits, and the others read
+// much longer than committing. Then each lane holds the rows of one transaction: it reads, then commits, and the others read
 // meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
@@ -101,16 +101,18 @@ type work struct {
 type outlet struct {
 	outcomes chan outcome
 	// ahead is how many parts may be unsettled while the next one is read.
-	ahead     func() int
+	ahead func() int
+	// unsettled are the parts that were handed on, the oldest first: each is closed once its part is settled.
 	unsettled []<-chan struct{}
 }
 
+// newOutlet is a way that takes one outcome before the one that is being settled is done: the end of a span waits for nobody.
 func newOutlet(ahead func() int) *outlet {
 	return &outlet{outcomes: make(chan outcome, 1), ahead: ahead}
 }
 
-// one is ahead of who is alone: it reads a part while the one before is settled.
-func one() int { return 1 }
+// aheadAlone is how many parts may be unsettled where nobody else reads meanwhile.
+const aheadAlone = 1
 
 // handOn hands on an outcome, and waits until no more parts are unsettled than the lane may hold. The end of a span is
 // waited for only where the span failed: the pass may end by that.
@@ -137,7 +139,7 @@ func (w *work) ahead() int {
 	if w.reading.Load() > 1 {
 		return 0
 	}
-	return one()
+	return aheadAlone
 }
 
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
@@ -201,24 +203,29 @@ func (w *work) another(ctx context.Context) {
 }
 
 // efforts are how long reading and committing took of late. Several lanes are worth their memory where reading takes
-// longer. Where the warehouse does, they are worse than one: commits that are under way at once are in each other's way.
+// much longer. Where the warehouse is the slower one, they are worse than one: commits that are under way at once are in
+// each other's way.
 type efforts struct {
 	mu                  sync.Mutex
 	parts               int
 	reading, committing time.Duration
 }
 
+// worthALane is how many times as long as committing reading must take for another lane to begin: about as long is both
+// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due.
+const worthALane = 2
+
 // readingIsLonger reports whether reading takes much longer than committing; false until something was committed.
 func (e *efforts) readingIsLonger() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.parts > 0 && e.reading >= 2*e.committing
+	return e.parts > 0 && e.reading >= worthALane*e.committing
 }
 
-// add adds a part. What it took counts twice as much as the one before.
+// add adds a part. What it took counts twice as much as the one before. The clock may have been set back meanwhile.
 func (e *efforts) add(reading, committing time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.parts++
-	e.reading, e.committing = e.reading/2+reading, e.committing/2+committing
+	e.reading, e.committing = e.reading/2+max(0, reading), e.committing/2+max(0, committing)
 }

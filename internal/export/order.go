@@ -38,7 +38,7 @@ type order struct {
 	reason string
 }
 
-// newOrder looks at no rows yet. It may use the memory of keys.
+// newOrder looks at no rows yet. What it remembers lies in the memory of keys; what lies there is of no use any more.
 func newOrder(d Dataset, keys []seenKey) *order {
 	o := &order{ascending: keys[:0], sorted: -1, descending: d.Query.SortDesc, seed: maphash.MakeSeed()}
 	table := d.Mapper.Table()
@@ -157,7 +157,7 @@ func (o *order) remember() {
 	for _, k := range o.ascending {
 		o.seen[k.hash] = k.place
 	}
-	o.ascending = nil
+	o.ascending = o.ascending[:0]
 }
 
 func (o *order) hash(row schema.Row) uint64 {

@@ -82,6 +82,7 @@ type passage struct {
 	heavy atomic.Int32
 	// reading counts the lanes at work.
 	reading atomic.Int32
+	// efforts tell whether another lane is worth its memory.
 	efforts efforts
 	// spare is what rows lay in that are committed.
 	spare spare

@@ -64,7 +64,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	event.Step = StepCommitting
 	p.observe(event)
 	o.batch.Lease = o.held.remaining()
-	began, by := time.Now(), p.Exporter.now()
+	began, beganAt := time.Now(), p.Exporter.now() // efforts go by the exporter's clock, as readings do
 	o.batch.Compared, o.batch.Arrivals = &event.Spent.Compare, p.arrivals()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	event.Spent.Commit = time.Since(began) - event.Spent.Compare
@@ -77,7 +77,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		}
 		return err
 	}
-	p.efforts.add(o.read, p.Exporter.now().Sub(by))
+	p.efforts.add(o.read, p.Exporter.now().Sub(beganAt))
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)

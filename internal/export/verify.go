@@ -245,7 +245,7 @@ func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each f
 	for _, e := range entries {
 		s.tallies = append(s.tallies, tally{Entry: e, from: e.Window.Start})
 	}
-	out := newOutlet(one)
+	out := newOutlet(func() int { return aheadAlone })
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(out.outcomes)

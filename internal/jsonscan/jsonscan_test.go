@@ -36,24 +36,24 @@ func TestValue(t *testing.T) {
 		{`"\u00e9\n` + "\xff" + `"`, jsonscan.String, "", false},
 		{``, 0, "not valid JSON at byte 0: a value is missing", true},
 		{`<html>`, 0, "not valid JSON at byte 0: a value is missing", false},
-		{`tru`, jsonscan.True, "not valid JSON at byte 0: a value is missing", true},
-		{`trux`, jsonscan.True, "not valid JSON at byte 0: a value is missing", false},
-		{`-`, jsonscan.Number, "not valid JSON at byte 0: a number is cut short", true},
-		{`1.`, jsonscan.Number, "not valid JSON at byte 0: a number is cut short", true},
-		{`1e-`, jsonscan.Number, "not valid JSON at byte 0: a number is cut short", true},
-		{`-x`, jsonscan.Number, "not valid JSON at byte 0: a number is cut short", false},
-		{`01`, jsonscan.Number, "not valid JSON at byte 1: something follows the value", false},
-		{`[1,]`, jsonscan.Array, "not valid JSON at byte 3: a value is missing", false},
-		{`[1 2]`, jsonscan.Array, "not valid JSON at byte 3: a comma is missing in an array", false},
-		{`[1`, jsonscan.Array, "not valid JSON at byte 2: an array has no end", true},
-		{`{"a"}`, jsonscan.Object, "not valid JSON at byte 4: a colon is missing in an object", false},
-		{`{1:2}`, jsonscan.Object, "not valid JSON at byte 1: a name is missing in an object", false},
-		{`"abcdefghij`, jsonscan.String, "not valid JSON at byte 11: a string has no end", true},
-		{`"\`, jsonscan.String, "not valid JSON at byte 1: an escape in a string is unknown", true},
-		{`"\u12`, jsonscan.String, "not valid JSON at byte 1: an escape in a string is unknown", true},
-		{`"\ux2`, jsonscan.String, "not valid JSON at byte 1: an escape in a string is unknown", false},
-		{`"\q"`, jsonscan.String, "not valid JSON at byte 1: an escape in a string is unknown", false},
-		{"\"a\nb\"", jsonscan.String, "not valid JSON at byte 2: a control character stands in a string", false},
+		{`tru`, 0, "not valid JSON at byte 0: a value is missing", true},
+		{`trux`, 0, "not valid JSON at byte 0: a value is missing", false},
+		{`-`, 0, "not valid JSON at byte 0: a number is cut short", true},
+		{`1.`, 0, "not valid JSON at byte 0: a number is cut short", true},
+		{`1e-`, 0, "not valid JSON at byte 0: a number is cut short", true},
+		{`-x`, 0, "not valid JSON at byte 0: a number is cut short", false},
+		{`01`, 0, "not valid JSON at byte 1: something follows the value", false},
+		{`[1,]`, 0, "not valid JSON at byte 3: a value is missing", false},
+		{`[1 2]`, 0, "not valid JSON at byte 3: a comma is missing in an array", false},
+		{`[1`, 0, "not valid JSON at byte 2: an array has no end", true},
+		{`{"a"}`, 0, "not valid JSON at byte 4: a colon is missing in an object", false},
+		{`{1:2}`, 0, "not valid JSON at byte 1: a name is missing in an object", false},
+		{`"abcdefghij`, 0, "not valid JSON at byte 11: a string has no end", true},
+		{`"\`, 0, "not valid JSON at byte 1: an escape in a string is unknown", true},
+		{`"\u12`, 0, "not valid JSON at byte 1: an escape in a string is unknown", true},
+		{`"\ux2`, 0, "not valid JSON at byte 1: an escape in a string is unknown", false},
+		{`"\q"`, 0, "not valid JSON at byte 1: an escape in a string is unknown", false},
+		{"\"a\nb\"", 0, "not valid JSON at byte 2: a control character stands in a string", false},
 	}
 	for _, test := range tests {
 		value, err := whole(test.text)
@@ -86,6 +86,9 @@ func TestDepth(t *testing.T) {
 }
 
 func TestTakeName(t *testing.T) {
+	if s := (jsonscan.Scanner{Text: ":1"}); s.TakeName("") {
+		t.Error("no name was taken for one")
+	}
 	for text, taken := range map[string]bool{` "a":1`: true, `"a" :1`: false, `"ab":1`: false, `"a"`: false, ``: false} {
 		s := jsonscan.Scanner{Text: text}
 		if s.TakeName(`"a"`) != taken || taken && s.Text[s.Pos:] != "1" {

@@ -33,8 +33,10 @@ func (k Kind) String() string {
 		return "an array"
 	case Object:
 		return "an object"
-	default:
+	case Number:
 		return "a number"
+	default:
+		return "no value"
 	}
 }
 
@@ -71,7 +73,7 @@ type Scanner struct {
 	Depth    int // how many are open
 }
 
-// Value reads the next value whole.
+// Value reads the next value whole. With an error the Token is zero.
 func (s *Scanner) Value() (Token, error) {
 	k := s.Kind()
 	if k == String {
@@ -93,7 +95,10 @@ func (s *Scanner) Value() (Token, error) {
 	default:
 		err = s.malformed("a value is missing")
 	}
-	return Token{Kind: k, Text: s.Text[start:s.Pos]}, err
+	if err != nil {
+		return Token{}, err
+	}
+	return Token{Kind: k, Text: s.Text[start:s.Pos]}, nil
 }
 
 // Kind skips white space and tells what begins there; 0 when no value does.
@@ -190,7 +195,7 @@ func (s *Scanner) Name() (Token, error) {
 func (s *Scanner) TakeName(quoted string) bool {
 	s.space()
 	rest := s.Text[s.Pos:]
-	if !strings.HasPrefix(rest, quoted) || len(rest) == len(quoted) || rest[len(quoted)] != ':' {
+	if quoted == "" || !strings.HasPrefix(rest, quoted) || len(rest) == len(quoted) || rest[len(quoted)] != ':' {
 		return false
 	}
 	s.Pos += len(quoted) + 1

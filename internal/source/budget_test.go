@@ -35,7 +35,7 @@ func (c *crew) send(ctx context.Context, name string, took time.Duration) *pace 
 	for range 4 {
 		go func() {
 			for {
-				s, _, err := p.enter(ctx, 0)
+				s, _, err := p.enter(ctx, turn{})
 				if err != nil {
 					return
 				}
@@ -187,7 +187,7 @@ func TestOneMeetsALimitAndAllKeepIt(t *testing.T) {
 		c.send(ctx, "two", time.Second)
 		c.send(ctx, "three", time.Second)
 		time.Sleep(10 * time.Second)
-		s, _, err := one.enter(ctx, 0)
+		s, _, err := one.enter(ctx, turn{})
 		if err != nil {
 			t.Fatal(err)
 		}

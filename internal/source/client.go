@@ -21,7 +21,8 @@ type Client struct {
 	firstDelay  time.Duration
 	dateFormat  string
 	queries     map[string]string // the text of each operation
-	turns       atomic.Int64      // readings that began
+	readings    atomic.Int64      // that began: see turn
+	texts       texts
 }
 
 // New makes a client. It does not talk to the API.
@@ -46,7 +47,6 @@ func New(o Options) (*Client, error) {
 			maxBytes:  o.MaxPageBytes,
 			base:      o.Transport,
 			redact:    newRedactor(o.APIKey),
-			texts:     &texts{},
 		},
 		pace:        newPace(o.RequestsPerSecond, o.MaxInFlight, o.Budget),
 		timeout:     o.Timeout,
@@ -80,11 +80,11 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 //
 // Errors: *Error, one of Options.Budget, or the cause of ctx. With an error the Page has no rows.
 func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, error) {
-	turn := q.turn
-	if turn == 0 {
-		turn = c.turns.Add(1)
+	of := q.reading
+	if of == 0 {
+		of = c.readings.Add(1)
 	}
-	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), skip, turn)
+	answer, sent, err := c.persist(ctx, c.rowsRequest(q, skip, limit), q.operation(), turn{of, skip})
 	page := Page{Rows: answer.rows, text: answer.text, Attempts: sent.attempts, Waited: sent.waited, Took: sent.took}
 	if answer.text != nil {
 		page.Bytes = int64(len(answer.text.bytes))
@@ -99,7 +99,7 @@ func (c *Client) Page(ctx context.Context, q Query, skip, limit int) (Page, erro
 func (c *Client) Dashboard(ctx context.Context, id string) (Dashboard, error) {
 	request := graphql.NewRequest(c.queries[dashboardDefinition])
 	request.Var("id", id)
-	answer, _, err := c.persist(ctx, request, dashboardDefinition, 0, c.turns.Add(1))
+	answer, _, err := c.persist(ctx, request, dashboardDefinition, turn{reading: c.readings.Add(1)})
 	if err != nil {
 		return Dashboard{}, err
 	}
@@ -121,12 +121,12 @@ type sending struct {
 }
 
 // persist sends a request until it is answered, or another attempt would not help.
-func (c *Client) persist(ctx context.Context, request *graphql.Request, operation string, skip int, turn int64) (answer, sending, error) {
+func (c *Client) persist(ctx context.Context, request *graphql.Request, operation string, t turn) (answer, sending, error) {
 	retry := &retries{most: c.maxAttempts, first: c.firstDelay}
 	var all sending
 	// Once ctx has ended Retry returns its cause, whatever the attempt made of that.
 	got, err := backoff.Retry(ctx, func() (answer, error) {
-		got, one, err := c.attempt(ctx, request, operation, skip, turn)
+		got, one, err := c.attempt(ctx, request, operation, t)
 		all.waited, all.took = all.waited+one.waited, one.took
 		retry.made, retry.failed = retry.made+1, err
 		return got, err
@@ -136,23 +136,23 @@ func (c *Client) persist(ctx context.Context, request *graphql.Request, operatio
 }
 
 // attempt sends a request once.
-func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, skip int, turn int64) (answer, sending, error) {
-	slot, waited, err := c.pace.enter(ctx, turn)
+func (c *Client) attempt(ctx context.Context, request *graphql.Request, operation string, t turn) (answer, sending, error) {
+	slot, waited, err := c.pace.enter(ctx, t)
 	if err != nil {
 		return answer{}, sending{waited: waited}, err
 	}
 	defer c.pace.leave()
 	sentAt := time.Now()
-	t := &tap{wire: c.wire, operation: operation}
-	if failed := c.send(ctx, request, t); failed != nil {
-		failed.Op, failed.Skip = operation, skip
+	reply := &tap{wire: c.wire, texts: &c.texts, operation: operation}
+	if failed := c.send(ctx, request, reply); failed != nil {
+		failed.Op, failed.Skip = operation, t.skip
 		if failed.Class == RateLimited {
 			c.pace.slowDown(slot, failed.RetryAfter)
 		}
 		return answer{}, sending{waited: waited}, failed
 	}
 	c.pace.speedUp(slot)
-	return t.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
+	return reply.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
 }
 
 // send runs a request through the GraphQL client, within the time for one request.

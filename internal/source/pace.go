@@ -76,11 +76,11 @@ func (p *pace) close() {
 	p.asked.Wait()
 }
 
-// enter waits until a request may be sent, in the turn of its reading; leave must be called once it is done. It returns how long it waited, and an
-// error of the budget or the cause of ctx when that ends first (then there is nothing to leave).
-func (p *pace) enter(ctx context.Context, turn int64) (s slot, waited time.Duration, err error) {
+// enter waits until a request may be sent, in its turn; leave must be called once it is done. It returns how long it
+// waited, and an error of the budget or the cause of ctx when that ends first (then there is nothing to leave).
+func (p *pace) enter(ctx context.Context, t turn) (s slot, waited time.Duration, err error) {
 	began := time.Now()
-	if !p.places.take(ctx, turn) {
+	if !p.places.take(ctx, t) {
 		return slot{}, time.Since(began), context.Cause(ctx)
 	}
 	if s, err = p.wait(ctx); err != nil {

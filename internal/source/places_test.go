@@ -4,38 +4,39 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
 
-// Requests of the reading that began first go first, whenever they came.
+// Requests of the reading that began first go first, and of one reading its first pages, whenever they came.
 func TestPlacesGoByTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &places{free: 2}
 		for range 2 {
-			if !p.take(t.Context(), 9) {
+			if !p.take(t.Context(), turn{9, 0}) {
 				t.Fatal("a free place was not given")
 			}
 		}
 		var mu sync.Mutex
-		var went []int64
-		for _, turn := range []int64{3, 1, 2, 1, 3} {
+		var went []turn
+		for _, mine := range []turn{{3, 0}, {1, 20}, {2, 0}, {1, 0}, {1, 10}, {3, 10}} {
 			go func() {
-				if p.take(t.Context(), turn) {
+				if p.take(t.Context(), mine) {
 					mu.Lock()
 					defer mu.Unlock()
-					went = append(went, turn)
+					went = append(went, mine)
 				}
 			}()
 			synctest.Wait()
 		}
-		for range 5 {
+		for range 6 {
 			p.giveBack()
 			synctest.Wait()
 		}
-		if !slices.Equal(went, []int64{1, 1, 2, 3, 3}) {
+		if !slices.Equal(went, []turn{{1, 0}, {1, 10}, {1, 20}, {2, 0}, {3, 0}, {3, 10}}) {
 			t.Errorf("they went as %v", went)
 		}
 	})
@@ -52,11 +53,11 @@ func TestPlacesAreNotLost(t *testing.T) {
 			var mu sync.Mutex
 			taken := 0
 			var all sync.WaitGroup
-			for i, turn := range waiters {
+			for i, of := range waiters {
 				ctx, cancel := context.WithCancel(t.Context())
 				all.Go(func() {
 					defer cancel()
-					if !p.take(ctx, int64(turn)) {
+					if !p.take(ctx, turn{reading: int64(of)}) {
 						return
 					}
 					mu.Lock()
@@ -79,4 +80,18 @@ func TestPlacesAreNotLost(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A long reading gives way to one that began meanwhile, once it has had its turn.
+func TestLongReadingsGiveWay(t *testing.T) {
+	var begun atomic.Int64
+	const page = 10
+	long, other := turns{begun: &begun}, turns{begun: &begun}
+	first := long.of(0, page)
+	second := other.of(0, page)
+	again := long.of((pagesInATurn-1)*page, page)
+	behind := long.of(pagesInATurn*page, page)
+	if first != again || first >= second || second >= behind || other.of(5*page, page) != second {
+		t.Errorf("turns %d and %d, of the other %d, behind it %d", first, again, second, behind)
+	}
 }

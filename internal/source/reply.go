@@ -36,22 +36,24 @@ func decodeReply(text, operation string, rows []string) (reply, error) {
 		switch name {
 		case "errors":
 			value, err := in.Value()
-			got.errors = append(got.errors, value.Text)
+			if err == nil { // what is cut may end in a part of a secret
+				got.errors = append(got.errors, value.Text)
+			}
 			return err
 		case "data":
 			return onlyMember(in, operation, func() error {
 				if operation == dashboardDefinition {
 					return got.readValue(in)
 				}
-				return onlyMember(in, "data", func() error { return got.readRows(in) })
+				return onlyMember(in, "data", func() error { return got.readArray(in) })
 			})
 		}
-		return skip(in)
+		return passValue(in)
 	})
 	if err == nil && in.End() != nil {
 		err = trailing(in)
 	}
-	return got, undressed(err)
+	return got, replyError(err)
 }
 
 func (r *reply) readValue(in *jsonscan.Scanner) error {
@@ -63,13 +65,13 @@ func (r *reply) readValue(in *jsonscan.Scanner) error {
 	return err
 }
 
-// readRows reads the values of an array. Any other value is skipped.
-func (r *reply) readRows(in *jsonscan.Scanner) error {
+// readArray reads the values of an array. Any other value is skipped.
+func (r *reply) readArray(in *jsonscan.Scanner) error {
 	if r.complete {
 		return errTwice
 	}
 	if in.Kind() != jsonscan.Array {
-		return skip(in)
+		return passValue(in)
 	}
 	r.complete = true
 	if err := in.Open(); err != nil {
@@ -85,7 +87,7 @@ func (r *reply) readRows(in *jsonscan.Scanner) error {
 		if kind == jsonscan.Object {
 			names, err = passRow(in, names)
 		} else {
-			err = skip(in)
+			err = passValue(in)
 		}
 		if err != nil {
 			return err
@@ -116,7 +118,7 @@ func passRow(in *jsonscan.Scanner, names []string) ([]string, error) {
 			}
 			names = append(names[:min(place, len(names))], name.Text)
 		}
-		if err := skip(in); err != nil {
+		if err := passValue(in); err != nil {
 			return names, err
 		}
 	}
@@ -133,7 +135,7 @@ func (r *reply) makeRoom(row, rest int) {
 // eachMember calls visit for each member of an object, to read its value. Any other value is skipped.
 func eachMember(in *jsonscan.Scanner, visit func(name string) error) error {
 	if in.Kind() != jsonscan.Object {
-		return skip(in)
+		return passValue(in)
 	}
 	if err := in.Open(); err != nil {
 		return err
@@ -163,25 +165,25 @@ func onlyMember(in *jsonscan.Scanner, wanted string, visit func() error) error {
 		if name == wanted {
 			return visit()
 		}
-		return skip(in)
+		return passValue(in)
 	})
 }
 
-func skip(in *jsonscan.Scanner) error {
+func passValue(in *jsonscan.Scanner) error {
 	_, err := in.Value()
 	return err
 }
 
 // trailing is the error of what follows a reply: another value, or what is none.
 func trailing(in *jsonscan.Scanner) error {
-	if err := skip(in); err != nil {
-		return err
+	if in.Kind() != 0 {
+		return errTrailing
 	}
-	return errTrailing
+	return passValue(in)
 }
 
-// undressed is an error of the scanner as one of the reply. A body that ends too early wraps io.ErrUnexpectedEOF.
-func undressed(err error) error {
+// replyError is an error of the scanner as one of the reply. A body that ends too early wraps io.ErrUnexpectedEOF.
+func replyError(err error) error {
 	var syntax *jsonscan.SyntaxError
 	switch {
 	case !errors.As(err, &syntax):

@@ -207,7 +207,7 @@ func TestPaceBoundsRequestsInFlight(t *testing.T) {
 		leave := make(chan struct{})
 		for range 3 {
 			go func() {
-				if _, _, err := p.enter(t.Context(), 0); err != nil {
+				if _, _, err := p.enter(t.Context(), turn{}); err != nil {
 					t.Error(err)
 				}
 				in.Add(1)
@@ -234,7 +234,7 @@ func TestPauseHoldsEveryRequest(t *testing.T) {
 		began := time.Now()
 		p.slowDown(slot{}, time.Minute)
 		time.AfterFunc(30*time.Second, func() { p.slowDown(slot{}, time.Minute) }) // longer than thought
-		_, waited, err := p.enter(t.Context(), 0)
+		_, waited, err := p.enter(t.Context(), turn{})
 		if err != nil || time.Since(began).Round(time.Second) != 90*time.Second || waited != time.Since(began) {
 			t.Errorf("let in after %s, waited %s, error %v", time.Since(began), waited, err)
 		}
@@ -247,7 +247,7 @@ func TestRateIsHalvedAndComesBack(t *testing.T) {
 		p := newPace(8, 4, nil)
 		send := func() slot {
 			t.Helper()
-			s, _, err := p.enter(t.Context(), 0)
+			s, _, err := p.enter(t.Context(), turn{})
 			if err != nil {
 				t.Fatal(err)
 			}

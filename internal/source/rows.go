@@ -13,9 +13,9 @@ import (
 // Taker takes the rows of a reading as they come. All its methods are called from the goroutine of Rows.
 type Taker interface {
 	// Take takes rows of one page that fitted: JSON texts as the API sent them, each of which is one well-formed
-	// JSON value, but whose strings may hold invalid UTF-8 and whose objects the same name twice. Once Take returns
-	// their memory is that of other rows: what is kept of them must be copied. again says that the first one is a newer version of the last row taken, to be put in
-	// its place. An error ends the reading.
+	// JSON value, but whose strings may hold invalid UTF-8 and whose objects the same name twice. They lie in memory
+	// that is other rows' once Take returns: what is kept of them must be copied. again says that the first one is a
+	// newer version of the last row taken, to be put in its place. An error ends the reading.
 	Take(rows []string, again bool) error
 	// Expect is how many more rows are expected to come; so many are asked for ahead. Zero: nobody knows.
 	Expect() int
@@ -43,10 +43,10 @@ type Taker interface {
 // Errors: *TooManyRowsError, *TornError, *Error, what the Taker returned, or the cause of ctx. With an error what
 // was taken is not the query's rows.
 func (c *Client) Rows(ctx context.Context, q Query, to Taker) (Reading, error) {
-	q.turn = c.turns.Add(1)
+	turns := turns{begun: &c.readings}
 	return readRows(ctx, q, to, func(ctx context.Context, within window.Window, skip, limit int) (Page, error) {
 		part := q
-		part.Range = within
+		part.Range, part.reading = within, turns.of(skip, q.PageSize)
 		return c.Page(ctx, part, skip, limit)
 	})
 }
@@ -296,6 +296,7 @@ func (r *reader) tooMany() (bool, error) {
 		return false, nil
 	}
 	probe, err := r.pages.get(r.query.Range, most, 1)
+	defer probe.text.release()
 	// The very first row is no row behind the others: this server ignores skip, as the next page will show.
 	return len(probe.Rows) > 0 && probe.Rows[0] != r.before.Rows[0], err
 }

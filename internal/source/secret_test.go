@@ -65,6 +65,14 @@ func TestKeyIsNeverInAnError(t *testing.T) {
 			quoted, _ := json.Marshal(key)
 			fmt.Fprintf(w, `{"data":{%s:[}}}`, quoted)
 		},
+		"errors, cut": func(w http.ResponseWriter, key string) {
+			quoted, _ := json.Marshal(key)
+			fmt.Fprintf(w, `{"errors":[{"message":"bad key %s`, quoted[1:len(quoted)-2])
+		},
+		"reply, cut": func(w http.ResponseWriter, key string) {
+			quoted, _ := json.Marshal(key)
+			fmt.Fprintf(w, `{"data":{"x":"bad key %s`, quoted[1:len(quoted)-2])
+		},
 		"GraphQL message": func(w http.ResponseWriter, key string) {
 			json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": "key " + key}}})
 		},

@@ -46,7 +46,7 @@ type Query struct {
 	// Key are the ids whose values tell one row from another; empty: the row's whole content does.
 	Key []string
 
-	turn int64 // of its reading, among those of the client; 0: it is of none
+	reading int64 // that a page is of, see turn; 0: of none
 }
 
 // Filter is one entry of the API's FilterInput.
@@ -83,7 +83,7 @@ type Reading struct {
 
 // Page is one response of the API.
 type Page struct {
-	Rows     []string      // parts of one text, so that keeping one keeps the page in memory
+	Rows     []string      // well-formed JSON, as for Taker.Take; parts of one text: keeping one keeps the page in memory
 	text     *text         // that text; nil: it is not to be released
 	Bytes    int64         // of the body, decompressed
 	Attempts int           // requests sent for it, retries included

@@ -13,6 +13,7 @@ import (
 // envelope with no rows in it: the client formats a body for a log that nobody reads, and decodes it twice over.
 type tap struct {
 	wire      *wire
+	texts     *texts
 	operation string
 
 	answer answer
@@ -28,7 +29,7 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := t.wire.texts.read(resp.Body, resp.ContentLength)
+	body, err := t.texts.read(resp.Body, resp.ContentLength)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ const longestHead = 2048
 
 // malformed is the error of a body that is no documented reply. One that ends in the middle was cut short.
 func (t *tap) malformed(err error, text string) *Error {
-	head, cut := text, false
+	head, cut := text, errors.Is(err, io.ErrUnexpectedEOF)
 	if len(text) > longestHead {
 		head, cut = text[:longestHead], true
 	}

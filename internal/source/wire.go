@@ -31,7 +31,6 @@ type wire struct {
 	maxBytes  int64
 	base      http.RoundTripper
 	redact    *redactor
-	texts     *texts
 }
 
 // RoundTrip sends a request and returns a 2xx reply with a decompressed, bounded body.

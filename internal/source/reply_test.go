@@ -43,6 +43,7 @@ func TestDecodeReply(t *testing.T) {
 		{"cut behind the rows", `{"data":{"getReportData":{"data":[{"a":1}]}}`, nil, "the reply was cut short: unexpected EOF"},
 		{"comma too many", `{"data":{"getReportData":{"data":[1,]}}}`, nil, "the reply is not JSON at byte 36"},
 		{"trailing garbage", `{"data":{"getReportData":{"data":[1]}}} x`, nil, "the reply is not JSON at byte 40"},
+		{"trailing beginning of a value", `{"data":{"getReportData":{"data":[1]}}}{"a`, nil, "the reply goes on after its JSON"},
 		{"trailing value", `{"data":{"getReportData":{"data":[1]}}}{}`, nil, "the reply goes on after its JSON"},
 	}
 	for _, test := range tests {
