@@ -7,4 +7,4 @@ package export_test
 const scale = 10
 
 // sample is of how many cases the race detector tries one: the run without it tries all.
-const sample = 6
+const sample = 10

@@ -67,10 +67,7 @@ func (t *text) release() {
 		return
 	}
 	if spoil {
-		t.bytes = t.bytes[:cap(t.bytes)]
-		for i := range t.bytes {
-			t.bytes[i] = 0xFF // is in no UTF-8
-		}
+		copy(t.bytes, bytes.Repeat([]byte{0xFF}, len(t.bytes))) // is in no UTF-8
 	}
 	t.of.idle.Put(t)
 }
