@@ -143,8 +143,8 @@ func (c *Client) attempt(ctx context.Context, request *graphql.Request, operatio
 	}
 	defer c.pace.leave()
 	sentAt := time.Now()
-	reply := &tap{wire: c.wire, texts: &c.texts, operation: operation}
-	if failed := c.send(ctx, request, reply); failed != nil {
+	tapped := &tap{wire: c.wire, texts: &c.texts, operation: operation}
+	if failed := c.send(ctx, request, tapped); failed != nil {
 		failed.Op, failed.Skip = operation, t.skip
 		if failed.Class == RateLimited {
 			c.pace.slowDown(slot, failed.RetryAfter)
@@ -152,7 +152,7 @@ func (c *Client) attempt(ctx context.Context, request *graphql.Request, operatio
 		return answer{}, sending{waited: waited}, failed
 	}
 	c.pace.speedUp(slot)
-	return reply.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
+	return tapped.answer, sending{waited: waited, took: time.Since(sentAt)}, nil
 }
 
 // send runs a request through the GraphQL client, within the time for one request.

@@ -92,11 +92,7 @@ func (r *reply) readArray(in *jsonscan.Scanner) error {
 		if err != nil {
 			return err
 		}
-		row := in.Text[start:in.Pos]
-		if len(r.rows) == cap(r.rows) {
-			r.makeRoom(len(row), len(in.Text)-in.Pos)
-		}
-		r.rows = append(r.rows, row)
+		r.rows = append(r.rows, in.Text[start:in.Pos])
 	}
 }
 
@@ -122,14 +118,6 @@ func passRow(in *jsonscan.Scanner, names []string) ([]string, error) {
 			return names, err
 		}
 	}
-}
-
-// makeRoom makes room for as many rows as may follow in so many bytes: they are mostly as long as each other.
-func (r *reply) makeRoom(row, rest int) {
-	const separator, most = 1, 1000
-	grown := make([]string, len(r.rows), len(r.rows)+1+min(rest/(row+separator)*9/8, most))
-	copy(grown, r.rows)
-	r.rows = grown
 }
 
 // eachMember calls visit for each member of an object, to read its value. Any other value is skipped.
