@@ -4,6 +4,7 @@ package jsonscan
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -188,6 +189,25 @@ func (s *Scanner) Name() (Token, error) {
 	}
 	s.Pos++
 	return name, nil
+}
+
+// Members are the names of the object that Kind has just seen. Behind each its value is to be read. An error is the last of
+// them.
+func (s *Scanner) Members() iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		err := s.Open()
+		for first := true; err == nil; first = false {
+			var more bool
+			var name Token
+			if more, err = s.More(Object, first); err == nil && more {
+				name, err = s.Name()
+			}
+			if err == nil && (!more || !yield(name, nil)) {
+				return
+			}
+		}
+		yield(Token{}, err)
+	}
 }
 
 // TakeName reads a name, if it is written like this one, quotes included, and the colon follows at once. Else it reads

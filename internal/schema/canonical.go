@@ -106,21 +106,9 @@ func (w *canonWriter) array() error {
 }
 
 func (w *canonWriter) object() error {
-	if err := w.in.Open(); err != nil {
-		return err
-	}
 	w.out = append(w.out, '{')
 	outer := len(w.members)
-	for first := true; ; first = false {
-		more, err := w.in.More(jsonscan.Object, first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			w.closeObject(outer)
-			return nil
-		}
-		name, err := w.in.Name()
+	for name, err := range w.in.Members() {
 		if err != nil {
 			return err
 		}
@@ -128,6 +116,8 @@ func (w *canonWriter) object() error {
 			return err
 		}
 	}
+	w.closeObject(outer)
+	return nil
 }
 
 // member copies a member of the innermost object: its name, and the value that comes next.

@@ -13,15 +13,10 @@ import (
 func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 	place := m.table.ColumnIndex(m.table.TimeField)
 	in := scan(raw)
-	if place < 0 || in.Kind() != jsonscan.Object || in.Open() != nil {
+	if place < 0 || in.Kind() != jsonscan.Object {
 		return Value{}, false
 	}
-	for first := true; ; first = false {
-		more, err := in.More(jsonscan.Object, first)
-		if err != nil || !more {
-			return Value{}, false
-		}
-		name, err := in.Name()
+	for name, err := range in.Members() {
 		if err != nil {
 			return Value{}, false
 		}
@@ -34,6 +29,7 @@ func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 			return v, err == nil && !v.IsNull()
 		}
 	}
+	return Value{}, false
 }
 
 // KeyOf is the key of a row, also of one that does not fit as a whole: a row with the values of the key's columns
@@ -41,30 +37,19 @@ func (m *Mapper) TimeOf(raw string) (v Value, ok bool) {
 // a table without a key.
 func (m *Mapper) KeyOf(raw string) (key Row, ok bool) {
 	r := rowReader{Mapper: m, in: scan(raw), row: Row{Values: make([]Value, len(m.columns))}}
-	if len(m.keys) == 0 || r.in.Kind() != jsonscan.Object || r.in.Open() != nil {
+	if len(m.keys) == 0 || r.in.Kind() != jsonscan.Object {
 		return Row{}, false
 	}
-	for first := true; ; first = false {
-		more, err := r.in.More(jsonscan.Object, first)
-		if err != nil {
-			return Row{}, false
-		}
-		if !more {
-			break
-		}
-		if !r.keyMember() {
+	for name, err := range r.in.Members() {
+		if err != nil || !r.keyMember(name) {
 			return Row{}, false
 		}
 	}
 	return r.row, r.in.End() == nil && r.checkKey() == nil
 }
 
-// keyMember reads one id with its value where it is one of the key, and passes over any other.
-func (r *rowReader) keyMember() bool {
-	name, err := r.in.Name()
-	if err != nil {
-		return false
-	}
+// keyMember reads the value of an id where it is one of the key, and passes over any other.
+func (r *rowReader) keyMember(name jsonscan.Token) bool {
 	value, err := r.in.Value()
 	if err != nil {
 		return false

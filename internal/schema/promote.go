@@ -16,19 +16,11 @@ func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*Reject
 		return row, false, nil
 	}
 	in := scan(row.Extra.Str())
-	if in.Kind() != jsonscan.Object || in.Open() != nil {
+	if in.Kind() != jsonscan.Object {
 		return row, false, nil // none of ours
 	}
 	values, left := slices.Clone(row.Values), []byte{'{'}
-	for first := true; ; first = false {
-		more, err := in.More(jsonscan.Object, first)
-		if err != nil {
-			return row, false, nil
-		}
-		if !more {
-			break
-		}
-		name, err := in.Name()
+	for name, err := range in.Members() {
 		if err != nil {
 			return row, false, nil
 		}

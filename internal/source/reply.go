@@ -125,15 +125,7 @@ func eachMember(in *jsonscan.Scanner, visit func(name string) error) error {
 	if in.Kind() != jsonscan.Object {
 		return passValue(in)
 	}
-	if err := in.Open(); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := in.More(jsonscan.Object, first)
-		if err != nil || !more {
-			return err
-		}
-		name, err := in.Name()
+	for name, err := range in.Members() {
 		if err != nil {
 			return err
 		}
@@ -145,6 +137,7 @@ func eachMember(in *jsonscan.Scanner, visit func(name string) error) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // onlyMember calls visit for the member of that name, to read its value, and skips the others.
