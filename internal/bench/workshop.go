@@ -27,33 +27,36 @@ type workshop struct {
 	base   string // URL of the API
 }
 
-func openWorkshop(ctx context.Context, s settings) (w *workshop, err error) {
-	w = &workshop{settings: s}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
-	for _, program := range []string{"psql", "sqlite3", s.exporter} {
+func openWorkshop(ctx context.Context, s settings) (*workshop, error) {
+	w := &workshop{settings: s}
+	if err := w.open(ctx); err != nil {
+		w.close() // of what was opened
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *workshop) open(ctx context.Context) (err error) {
+	for _, program := range []string{"psql", "sqlite3", w.exporter} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if w.dir, err = os.MkdirTemp("", "bench"); err != nil {
-		return nil, err
+		return err
 	}
-	fmt.Fprintf(os.Stderr, "rendering %d rows\n", s.rows)
-	if err := renderFiles(w.dir, s.rows); err != nil {
-		return nil, err
+	fmt.Fprintf(os.Stderr, "rendering %d rows\n", w.rows)
+	if err := renderFiles(w.dir, w.rows); err != nil {
+		return err
 	}
 	if err := w.startAPI(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if w.server, err = localpg.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	w.admin, err = pgx.Connect(ctx, w.server.DSN)
-	return w, err
+	return err
 }
 
 // startAPI starts this program again, as the API, which says where it listens.
