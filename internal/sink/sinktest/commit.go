@@ -1,8 +1,10 @@
 package sinktest
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -22,6 +24,7 @@ func commitTests() []exercise {
 		{"without a key", testCommitKeyless},
 		{"all or nothing when a row is refused", testCommitPoisoned},
 		{"all or nothing when it is cancelled", testCommitCancelled},
+		{"all or nothing whenever its context ends", testCommitEnding},
 		{"no rows", testCommitNoRows},
 		{"again with the same lease", testCommitAgain},
 		{"counts into the run", testCommitRun},
@@ -245,6 +248,55 @@ func testCommitCancelled(b bench) {
 	}
 	equal(b, "what the warehouse holds", b.everything(), before)
 	equal(b, "later", b.commit(batch), sink.Counts{Inserted: 1, Updated: 1})
+}
+
+// However often its context is looked at before that ends, a commit writes nothing, or all: its answer may be lost.
+func testCommitEnding(b bench) {
+	b.planned(0, 1)
+	batch := read(b.claim(anything(1)), clock(1, 0), clock(9, 0))
+	for i := range 200 {
+		batch.Rows = append(batch.Rows, call(fmt.Sprintf("%03d", i), clock(0, 1), "Asha", int64(i)))
+	}
+	before := b.everything()
+	failed := 0
+	for b.everything() == before {
+		failed++
+		if _, err := b.Commit(endingAfter(b.t.Context(), failed), batch); err == nil {
+			break
+		}
+	}
+	b.t.Log(failed, "commits")
+	equal(b, "again", b.commit(batch), sink.Counts{Unchanged: 200})
+}
+
+// endingAfter is a context that ends when it was looked at so often.
+func endingAfter(parent context.Context, looks int) context.Context {
+	ctx, cancel := context.WithCancel(parent)
+	e := &ending{Context: ctx, cancel: cancel}
+	e.left.Store(int64(looks))
+	return e
+}
+
+type ending struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (e *ending) look() {
+	if e.left.Add(-1) < 0 {
+		e.cancel()
+	}
+}
+
+func (e *ending) Done() <-chan struct{} {
+	e.look()
+	return e.Context.Done()
+}
+
+func (e *ending) Err() error {
+	e.look()
+	return e.Context.Err()
 }
 
 func testCommitNoRows(b bench) {

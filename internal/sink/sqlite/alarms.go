@@ -22,7 +22,7 @@ func (w *Warehouse) LowerAlarm(ctx context.Context, dataset string, alarm sink.A
 // changesRow reports whether a statement changed a row.
 func (w *Warehouse) changesRow(ctx context.Context, verb, statement string, args ...any) (bool, error) {
 	var changed int64
-	err := w.write(ctx, verb, func(tx *sql.Tx) error {
+	err := w.write(ctx, verb, func(tx *transaction) error {
 		result, err := tx.ExecContext(ctx, statement, args...)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func (s rowset) countArrivals(fresh [][]any) {
 }
 
 // keepArrivals adds what was counted to what is kept.
-func keepArrivals(ctx context.Context, tx *sql.Tx, b sink.Batch) error {
+func keepArrivals(ctx context.Context, tx *transaction, b sink.Batch) error {
 	if b.Arrivals == nil {
 		return nil
 	}

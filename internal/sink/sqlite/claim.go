@@ -16,7 +16,7 @@ const nearby = 8 * 24 * time.Hour
 
 // Claim leases the next span of due windows; ok is false when nothing is due.
 func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error) {
-	err = w.write(ctx, "claim "+r.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "claim "+r.Dataset, func(tx *transaction) error {
 		if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Leas
 }
 
 // checkConfig fails with ErrSuperseded when the dataset was prepared with another config than the given one ("": any).
-func checkConfig(ctx context.Context, tx *sql.Tx, dataset, config string) error {
+func checkConfig(ctx context.Context, tx *transaction, dataset, config string) error {
 	if config == "" {
 		return nil
 	}
@@ -76,7 +76,7 @@ func dueArgs(r sink.ClaimRequest) []any {
 }
 
 // findSeed finds the due window that is first in the request's order.
-func findSeed(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest) (seed window.Window, err error) {
+func findSeed(ctx context.Context, tx *transaction, r sink.ClaimRequest) (seed window.Window, err error) {
 	name := "claim_live_first"
 	switch r.Order {
 	case sink.OldestFirst:
@@ -89,7 +89,7 @@ func findSeed(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest) (seed window
 }
 
 // findCandidates finds the due windows that adjoin the seed: those after it, or before it when the newest go first.
-func findCandidates(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, seed window.Window) ([]sink.Entry, error) {
+func findCandidates(ctx context.Context, tx *transaction, r sink.ClaimRequest, seed window.Window) ([]sink.Entry, error) {
 	name, limit := "claim_onward", seed.Start.Add(r.MaxSpan)
 	if r.Order == sink.NewestFirst {
 		name, limit = "claim_backward", seed.End.Add(-r.MaxSpan)
@@ -115,7 +115,7 @@ func scanEntry(rows *sql.Rows) (e sink.Entry, err error) {
 }
 
 // fit asks the request how many of the candidates to claim.
-func fit(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, candidates []sink.Entry) ([]sink.Entry, error) {
+func fit(ctx context.Context, tx *transaction, r sink.ClaimRequest, candidates []sink.Entry) ([]sink.Entry, error) {
 	if r.Fit == nil {
 		return candidates, nil
 	}
@@ -135,7 +135,7 @@ func fit(ctx context.Context, tx *sql.Tx, r sink.ClaimRequest, candidates []sink
 }
 
 // enterLease writes the lease into the ledger, under an epoch that no lease of the dataset had before.
-func enterLease(ctx context.Context, tx *sql.Tx, l *sink.Lease) error {
+func enterLease(ctx context.Context, tx *transaction, l *sink.Lease) error {
 	if err := tx.QueryRowContext(ctx, statement("next_epoch"), sql.Named("dataset", l.Dataset)).Scan(&l.Epoch); err != nil {
 		return err
 	}

@@ -18,12 +18,14 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		return sink.Counts{}, errors.New("commit: the lease has no windows")
 	}
 	now := stamp(time.Now()) // the database's clock is this machine's
-	rows := encode(b.Table, b.Rows)
+	memory := w.spare.take()
+	defer w.spare.giveBack(memory)
+	rows := encodeInto(memory, b.Table, b.Rows)
 	rows.comparing, rows.origin.cause, rows.origin.run = b.Compared, sink.CauseRead, b.Run
 	if sink.CountsArrivals(b.Table) {
 		rows.arrivals = b.Arrivals
 	}
-	err = w.write(ctx, "commit", func(tx *sql.Tx) error {
+	err = w.write(ctx, "commit", func(tx *transaction) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
 		}
@@ -60,7 +62,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 }
 
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
-func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
+func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) error {
 	seen := make(map[string]sink.Reject, len(b.Rejects))
 	fingerprints := make([]string, 0, len(b.Rejects))
 	for _, r := range b.Rejects {
@@ -92,7 +94,12 @@ func quarantine(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) error {
 
 // settle writes the readings into the ledger, and tells how many windows are done by it. A window that is no
 // longer running was settled before, by the same batch: it stays as it is.
-func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err error) {
+func settle(ctx context.Context, tx *transaction, b sink.Batch) (done int64, err error) {
+	settled, err := tx.PrepareContext(ctx, statement("settle")) // to parse it takes as long as to run it
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = settled.Close() }()
 	for _, r := range b.Readings {
 		args := []any{
 			sql.Named("dataset", b.Lease.Dataset), sql.Named("start_at", stamp(r.Start)),
@@ -105,7 +112,7 @@ func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err erro
 			}
 			continue
 		}
-		result, err := tx.ExecContext(ctx, statement("settle"), append(args, sql.Named("state", string(r.State)),
+		result, err := settled.ExecContext(ctx, append(args, sql.Named("state", string(r.State)),
 			sql.Named("good", r.State != sink.StateUnstable), sql.Named("error", r.Error),
 			sql.Named("next_read_at", stamp(r.NextReadAt)))...)
 		if err != nil {
@@ -120,7 +127,7 @@ func settle(ctx context.Context, tx *sql.Tx, b sink.Batch) (done int64, err erro
 	return done, nil
 }
 
-func countRun(ctx context.Context, tx *sql.Tx, b sink.Batch, windows int64, counts sink.Counts) error {
+func countRun(ctx context.Context, tx *transaction, b sink.Batch, windows int64, counts sink.Counts) error {
 	if b.Run == 0 {
 		return nil
 	}

@@ -33,7 +33,7 @@ func conditionColumns(s *sink.Condition) []any {
 
 // KeepTrouble keeps what keeps a dataset from being read.
 func (w *Warehouse) KeepTrouble(ctx context.Context, dataset string, t sink.Trouble) error {
-	return w.write(ctx, "keep trouble", func(tx *sql.Tx) error {
+	return w.write(ctx, "keep trouble", func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, statement("trouble_keep"), sql.Named("dataset", dataset), sql.Named("problem", string(t.Problem)),
 			sql.Named("reason", t.Reason), sql.Named("since", stamp(t.Since)))
 		return err
@@ -42,7 +42,7 @@ func (w *Warehouse) KeepTrouble(ctx context.Context, dataset string, t sink.Trou
 
 // KeepLimit keeps or forgets a limit.
 func (w *Warehouse) KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error {
-	return w.write(ctx, "keep limit", func(tx *sql.Tx) error {
+	return w.write(ctx, "keep limit", func(tx *transaction) error {
 		of := []any{sql.Named("dataset", dataset), sql.Named("kind", string(kind))}
 		if l == (sink.Limit{}) {
 			_, err := tx.ExecContext(ctx, statement("limit_forget"), of...)
@@ -64,7 +64,7 @@ func (w *Warehouse) KeepContract(ctx context.Context, dataset string, now func(b
 	if tables == 0 {
 		return sink.ErrNotMigrated
 	}
-	return w.write(ctx, "keep contract", func(tx *sql.Tx) error {
+	return w.write(ctx, "keep contract", func(tx *transaction) error {
 		var before sink.Contract
 		err := tx.QueryRowContext(ctx, statement("contract"), sql.Named("dataset", dataset)).Scan(at(&before.MeasuredAt), &before.Terms)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -81,7 +81,7 @@ func (w *Warehouse) KeepContract(ctx context.Context, dataset string, now func(b
 
 // TakeSlots takes slots of an endpoint.
 func (w *Warehouse) TakeSlots(ctx context.Context, endpoint string, take func(now time.Time, s sink.Slots) sink.Slots) error {
-	return w.write(ctx, "take slots", func(tx *sql.Tx) error {
+	return w.write(ctx, "take slots", func(tx *transaction) error {
 		var now time.Time
 		var s sink.Slots
 		row := tx.QueryRowContext(ctx, statement("slots"), sql.Named("endpoint", endpoint))

@@ -33,7 +33,7 @@ func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.St
 }
 
 // sweep marks the rows that are gone.
-func (s rowset) sweep(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) (marked int64, err error) {
+func (s rowset) sweep(ctx context.Context, tx *transaction, b sink.Batch, now any) (marked int64, err error) {
 	if b.Sweep == nil {
 		return 0, nil
 	}
@@ -64,7 +64,7 @@ func (s rowset) sweep(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) (m
 }
 
 // keepGone keeps the versions of the rows that are about to be marked, and says when they are.
-func (s rowset) keepGone(ctx context.Context, tx *sql.Tx, gone [][]any, now any) (any, error) {
+func (s rowset) keepGone(ctx context.Context, tx *transaction, gone [][]any, now any) (any, error) {
 	by := s.origin
 	if !by.table.History || len(gone) == 0 {
 		return now, nil

@@ -13,7 +13,7 @@ import (
 
 // prepareHistory makes what shows the history of a table what it should be: the table of the versions that gave way,
 // and the view of all versions. It returns the statements that did it.
-func prepareHistory(ctx context.Context, tx *sql.Tx, t schema.Table) (changes []string, err error) {
+func prepareHistory(ctx context.Context, tx *transaction, t schema.Table) (changes []string, err error) {
 	if !t.History {
 		return nil, nil
 	}
@@ -34,7 +34,7 @@ func prepareHistory(ctx context.Context, tx *sql.Tx, t schema.Table) (changes []
 }
 
 // viewVersions makes the view of all versions, unless it is as it should be.
-func viewVersions(ctx context.Context, tx *sql.Tx, t schema.Table, now, kept []schema.ExistingColumn) (changes []string, err error) {
+func viewVersions(ctx context.Context, tx *transaction, t schema.Table, now, kept []schema.ExistingColumn) (changes []string, err error) {
 	name := t.Name + schema.VersionsSuffix
 	want := createVersions(t, now, kept)
 	var is string

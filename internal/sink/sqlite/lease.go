@@ -10,7 +10,7 @@ import (
 
 // Renew lengthens the lease on those of its windows that are still running.
 func (w *Warehouse) Renew(ctx context.Context, l sink.Lease) error {
-	return w.underLease(ctx, "renew lease", l, func(tx *sql.Tx) error {
+	return w.underLease(ctx, "renew lease", l, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, statement("renew"), leaseArgs(l)...)
 		return err
 	})
@@ -18,7 +18,7 @@ func (w *Warehouse) Renew(ctx context.Context, l sink.Lease) error {
 
 // Fail ends the lease on its windows that are still running: they are failed, with one more attempt.
 func (w *Warehouse) Fail(ctx context.Context, l sink.Lease, f sink.Failure) error {
-	return w.underLease(ctx, "record failure", l, func(tx *sql.Tx) error {
+	return w.underLease(ctx, "record failure", l, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, statement("fail"),
 			append(leaseArgs(l), sql.Named("error", f.Error), sql.Named("next_read_at", stamp(f.NextReadAt)))...)
 		return err
@@ -27,7 +27,7 @@ func (w *Warehouse) Fail(ctx context.Context, l sink.Lease, f sink.Failure) erro
 
 // Release gives back the lease's windows that are still running as they were before the claim.
 func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
-	return w.underLease(ctx, "release lease", l, func(tx *sql.Tx) error {
+	return w.underLease(ctx, "release lease", l, func(tx *transaction) error {
 		for _, e := range l.Entries {
 			if e.State == sink.StateRunning { // it was taken over from a process that died
 				e.State = sink.StateDue
@@ -42,11 +42,11 @@ func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
 }
 
 // underLease writes behind the lease's fence. A lease without windows has nothing to write to.
-func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, do func(tx *sql.Tx) error) error {
+func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, do func(tx *transaction) error) error {
 	if len(l.Entries) == 0 {
 		return nil
 	}
-	return w.write(ctx, what, func(tx *sql.Tx) error {
+	return w.write(ctx, what, func(tx *transaction) error {
 		if err := fence(ctx, tx, l); err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, d
 }
 
 // fence fails with ErrLeaseLost unless every window of the lease has the lease's epoch.
-func fence(ctx context.Context, tx *sql.Tx, l sink.Lease) error {
+func fence(ctx context.Context, tx *transaction, l sink.Lease) error {
 	epochs := make(map[int64]int64, len(l.Entries))
 	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {

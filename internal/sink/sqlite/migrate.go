@@ -71,7 +71,7 @@ func (w *Warehouse) Check(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", w.explain(ctx, "check", err)
 	}
-	defer func() { _ = tx.Rollback() }() // that is what leaves nothing behind
+	defer tx.end() // that is what leaves nothing behind
 	if _, err := tx.ExecContext(ctx, `CREATE TABLE exporter_check (x); INSERT INTO exporter_check VALUES (1)`); err != nil {
 		return "", w.explain(ctx, "check", err)
 	}

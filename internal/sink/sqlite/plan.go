@@ -15,7 +15,7 @@ import (
 func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Window, now time.Time,
 	cut func(window.Window) []window.Window,
 ) (entered int, err error) {
-	err = w.write(ctx, "plan "+dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "plan "+dataset, func(tx *transaction) error {
 		planned, err := plannedOf(ctx, tx, dataset)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (w *Warehouse) Plan(ctx context.Context, dataset string, within window.Wind
 }
 
 // plannedOf is the stretch that is known to have no gap, which may be empty. It fails for a dataset that was never prepared.
-func plannedOf(ctx context.Context, tx *sql.Tx, dataset string) (planned window.Window, err error) {
+func plannedOf(ctx context.Context, tx *transaction, dataset string) (planned window.Window, err error) {
 	row := tx.QueryRowContext(ctx, statement("plan_dataset"), sql.Named("dataset", dataset))
 	err = row.Scan(at(&planned.Start), at(&planned.End))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -70,7 +70,7 @@ func plannedOf(ctx context.Context, tx *sql.Tx, dataset string) (planned window.
 	return planned, err
 }
 
-func coveredWindows(ctx context.Context, tx *sql.Tx, dataset string, within window.Window) ([]window.Window, error) {
+func coveredWindows(ctx context.Context, tx *transaction, dataset string, within window.Window) ([]window.Window, error) {
 	var covered []window.Window
 	rows, err := tx.QueryContext(ctx, statement("plan_covered"), sql.Named("dataset", dataset),
 		sql.Named("from", stamp(within.Start)), sql.Named("to", stamp(within.End)))

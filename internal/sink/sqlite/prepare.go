@@ -20,7 +20,7 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 	if name := strings.ToLower(d.Table.Name); strings.HasPrefix(name, "exporter_") || strings.HasPrefix(name, "sqlite_") {
 		return sink.Prepared{}, errors.New("prepare: tables named exporter_ or sqlite_ are not for reports: name another table")
 	}
-	err = w.write(ctx, "prepare", func(tx *sql.Tx) error {
+	err = w.write(ctx, "prepare", func(tx *transaction) error {
 		before, err := datasetBefore(ctx, tx, d.Name)
 		entered := err == nil
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -71,7 +71,7 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 }
 
 // prepareTable makes the table what it should be.
-func prepareTable(ctx context.Context, tx *sql.Tx, t schema.Table) (prepared sink.Prepared, err error) {
+func prepareTable(ctx context.Context, tx *transaction, t schema.Table) (prepared sink.Prepared, err error) {
 	have, err := existing(ctx, tx, t.Name)
 	if err != nil {
 		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
@@ -92,7 +92,7 @@ func prepareTable(ctx context.Context, tx *sql.Tx, t schema.Table) (prepared sin
 }
 
 // existing is the table as it is; nil when there is none.
-func existing(ctx context.Context, tx *sql.Tx, table string) (*schema.Existing, error) {
+func existing(ctx context.Context, tx *transaction, table string) (*schema.Existing, error) {
 	have := &schema.Existing{}
 	key := map[int]string{}
 	rows, err := tx.QueryContext(ctx, statement("existing_columns"), sql.Named("table", table))
@@ -123,7 +123,7 @@ func existing(ctx context.Context, tx *sql.Tx, table string) (*schema.Existing, 
 }
 
 // alter does one change, and returns the statement that did it.
-func alter(ctx context.Context, tx *sql.Tx, t schema.Table, c schema.Change) (ddl string, err error) {
+func alter(ctx context.Context, tx *transaction, t schema.Table, c schema.Change) (ddl string, err error) {
 	switch c.Kind {
 	case schema.CreateTable:
 		ddl = createTable(t)
@@ -145,7 +145,7 @@ func alter(ctx context.Context, tx *sql.Tx, t schema.Table, c schema.Change) (dd
 }
 
 // freeName is a name that no table or index has: a table that was set aside keeps its indexes.
-func freeName(ctx context.Context, tx *sql.Tx, wish string) (string, error) {
+func freeName(ctx context.Context, tx *transaction, wish string) (string, error) {
 	for name, n := wish, 2; ; name, n = fmt.Sprint(wish, n), n+1 {
 		var taken bool
 		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE)`, name).Scan(&taken)
@@ -155,7 +155,7 @@ func freeName(ctx context.Context, tx *sql.Tx, wish string) (string, error) {
 	}
 }
 
-func enterDataset(ctx context.Context, tx *sql.Tx, d sink.Dataset, created bool) error {
+func enterDataset(ctx context.Context, tx *transaction, d sink.Dataset, created bool) error {
 	if _, err := tx.ExecContext(ctx, statement("dataset_enter"), sql.Named("dataset", d.Name), sql.Named("kind", string(d.Kind)),
 		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread))); err != nil {
 		return fmt.Errorf("enter dataset: %w", err)
@@ -192,7 +192,7 @@ func preparedWith(d sink.Dataset) preparation {
 }
 
 // datasetBefore fails with sql.ErrNoRows when the dataset was never prepared.
-func datasetBefore(ctx context.Context, tx *sql.Tx, dataset string) (before preparation, err error) {
+func datasetBefore(ctx context.Context, tx *transaction, dataset string) (before preparation, err error) {
 	row := tx.QueryRowContext(ctx, statement("dataset_before"), sql.Named("dataset", dataset))
 	return before, row.Scan(&before.table, &before.reread, &before.config)
 }
@@ -207,7 +207,7 @@ func rereadText(r window.Reread) string {
 }
 
 // voidLeases ends the open leases of the dataset: their windows are due, and have an epoch that their holders do not.
-func voidLeases(ctx context.Context, tx *sql.Tx, dataset string) error {
+func voidLeases(ctx context.Context, tx *transaction, dataset string) error {
 	var epoch int64
 	if err := tx.QueryRowContext(ctx, statement("next_epoch"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
 		return fmt.Errorf("void leases: %w", err)
@@ -219,7 +219,7 @@ func voidLeases(ctx context.Context, tx *sql.Tx, dataset string) error {
 }
 
 // resetTable makes the windows of every dataset of the table as if they had never been read.
-func resetTable(ctx context.Context, tx *sql.Tx, table string) error {
+func resetTable(ctx context.Context, tx *transaction, table string) error {
 	var datasets []string
 	rows, err := tx.QueryContext(ctx, statement("datasets_of_table"), sql.Named("table", table)) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
@@ -240,7 +240,7 @@ func resetTable(ctx context.Context, tx *sql.Tx, table string) error {
 }
 
 // resetLedger makes the dataset's windows as if they had never been read.
-func resetLedger(ctx context.Context, tx *sql.Tx, dataset string) error {
+func resetLedger(ctx context.Context, tx *transaction, dataset string) error {
 	var epoch int64
 	if err := tx.QueryRowContext(ctx, statement("dataset_reset"), sql.Named("dataset", dataset)).Scan(&epoch); err != nil {
 		return fmt.Errorf("reset ledger: %w", err)
@@ -252,7 +252,7 @@ func resetLedger(ctx context.Context, tx *sql.Tx, dataset string) error {
 }
 
 // moveRereads works out anew when the windows that were read to their end are to be read next.
-func moveRereads(ctx context.Context, tx *sql.Tx, d sink.Dataset) error {
+func moveRereads(ctx context.Context, tx *transaction, d sink.Dataset) error {
 	type reading struct{ start, end, readAt time.Time }
 	var readings []reading
 	rows, err := tx.QueryContext(ctx, statement("reread_windows"), sql.Named("dataset", d.Name))

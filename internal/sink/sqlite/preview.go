@@ -15,7 +15,7 @@ var errUndo = errors.New("undo")
 
 // Preview says what Prepare would do to the table: it does it, and undoes it.
 func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
-	err = w.write(ctx, "look at table "+table.Name, func(tx *sql.Tx) error {
+	err = w.write(ctx, "look at table "+table.Name, func(tx *transaction) error {
 		if prepared, err = prepareTable(ctx, tx, table); err != nil {
 			return err
 		}

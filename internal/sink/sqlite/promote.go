@@ -32,7 +32,7 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	if len(after) == 0 && !done.Done {
 		return done, nil
 	}
-	err = w.write(ctx, "promote values of "+p.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "promote values of "+p.Dataset, func(tx *transaction) error {
 		if err := checkConfig(ctx, tx, p.Dataset, p.ConfigHash); err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 }
 
 // unpromoted are the columns of a dataset that are not promoted yet. Without a key there is no order to go by.
-func unpromoted(ctx context.Context, tx *sql.Tx, d sink.Dataset) (columns []string, err error) {
+func unpromoted(ctx context.Context, tx *transaction, d sink.Dataset) (columns []string, err error) {
 	if len(d.Table.Key) == 0 {
 		return nil, nil
 	}
@@ -92,7 +92,7 @@ func withExtra(p sink.Promotion) (query string, args []any) {
 }
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
-func keepUnpromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, after []schema.Row) (now any, err error) {
+func keepUnpromoted(ctx context.Context, tx *transaction, p sink.Promotion, before, after []schema.Row) (now any, err error) {
 	if !p.Table.History {
 		return stamp(time.Now()), nil
 	}
@@ -111,7 +111,7 @@ func keepUnpromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, a
 }
 
 // updatePromoted updates the rows whose _extra is still what it was, and counts them.
-func updatePromoted(ctx context.Context, tx *sql.Tx, p sink.Promotion, before, after []schema.Row) (written int64, err error) {
+func updatePromoted(ctx context.Context, tx *transaction, p sink.Promotion, before, after []schema.Row) (written int64, err error) {
 	if len(after) == 0 {
 		return 0, nil
 	}

@@ -28,7 +28,7 @@ func (w *Warehouse) Reconciled(ctx context.Context, r sink.ReconciledRequest) ([
 
 // Reconcile shows change what was compared, and keeps what it returns.
 func (w *Warehouse) Reconcile(ctx context.Context, r sink.ReconciledRequest, change func([]sink.Reconciled) []sink.Reconciled) error {
-	return w.write(ctx, "keep reconciliations", func(tx *sql.Tx) error {
+	return w.write(ctx, "keep reconciliations", func(tx *transaction) error {
 		compared, err := collectReconciled(ctx, tx, r)
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (w *Warehouse) ForgetReconciled(ctx context.Context, dataset string, insigh
 	if err != nil {
 		return err
 	}
-	return w.write(ctx, "forget reconciliations", func(tx *sql.Tx) error {
+	return w.write(ctx, "forget reconciliations", func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, statement("reconciled_forget"), sql.Named("dataset", dataset), sql.Named("insights", string(kept)))
 		return err
 	})

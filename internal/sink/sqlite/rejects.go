@@ -39,7 +39,7 @@ func (w *Warehouse) Rejects(ctx context.Context, r sink.RejectsRequest) (page []
 // RetryRejects writes the rows of rejects that fit now, in one transaction: nothing else is committed meanwhile.
 func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.Retried, err error) {
 	now := stamp(time.Now())
-	err = w.write(ctx, "retry rejects of "+r.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "retry rejects of "+r.Dataset, func(tx *transaction) error {
 		if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 }
 
 // lastSeen says of those rejects of a retry that are still there when they were seen last.
-func lastSeen(ctx context.Context, tx *sql.Tx, r sink.Retry) (map[string]time.Time, error) {
+func lastSeen(ctx context.Context, tx *transaction, r sink.Retry) (map[string]time.Time, error) {
 	list, err := json.Marshal(r.Fingerprints())
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func lastSeen(ctx context.Context, tx *sql.Tx, r sink.Retry) (map[string]time.Ti
 }
 
 // writtenAt says when the table's version of a row of the rejects was written.
-func writtenAt(ctx context.Context, tx *sql.Tx, r sink.Retry) (func(sink.Row) (time.Time, bool), error) {
+func writtenAt(ctx context.Context, tx *transaction, r sink.Retry) (func(sink.Row) (time.Time, bool), error) {
 	written := map[string]time.Time{} // by key
 	if len(r.Table.Key) > 0 {
 		keys := make([]schema.Row, len(r.Fits))
@@ -114,7 +114,7 @@ func keyOf(t schema.Table, row schema.Row) string {
 
 // concludeRetry lets the rejects that fit go, keeps why the others do not, and makes the windows of outdated ones due:
 // the API has the last word.
-func concludeRetry(ctx context.Context, tx *sql.Tx, r sink.Retry, outdated []sink.Row) error {
+func concludeRetry(ctx context.Context, tx *transaction, r sink.Retry, outdated []sink.Row) error {
 	for _, f := range r.Fits {
 		if _, err := tx.ExecContext(ctx, statement("reject_drop"), sql.Named("dataset", r.Dataset), sql.Named("fingerprint", f.Fingerprint)); err != nil {
 			return fmt.Errorf("drop reject: %w", err)
@@ -135,7 +135,7 @@ func concludeRetry(ctx context.Context, tx *sql.Tx, r sink.Retry, outdated []sin
 }
 
 // markWindow makes the window that holds an instant due again, whole.
-func markWindow(ctx context.Context, tx *sql.Tx, dataset string, holds, now time.Time) error {
+func markWindow(ctx context.Context, tx *transaction, dataset string, holds, now time.Time) error {
 	if _, err := tx.ExecContext(ctx, statement("window_mark"), sql.Named("dataset", dataset), sql.Named("at", stamp(holds)),
 		sql.Named("now", stamp(now))); err != nil {
 		return fmt.Errorf("mark window: %w", err)

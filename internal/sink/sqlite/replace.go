@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,7 +13,7 @@ import (
 )
 
 // write writes the batch's rows in the way that it asks for.
-func (s rowset) write(ctx context.Context, tx *sql.Tx, b sink.Batch, now any) (sink.Counts, error) {
+func (s rowset) write(ctx context.Context, tx *transaction, b sink.Batch, now any) (sink.Counts, error) {
 	switch {
 	case b.Write == sink.Upsert:
 		return s.store(ctx, tx, now)
@@ -82,7 +81,7 @@ func (c contents) add(group, content string) {
 }
 
 // contents reads what the table has.
-func (s rowset) contents(ctx context.Context, tx *sql.Tx, of scope) (contents, error) {
+func (s rowset) contents(ctx context.Context, tx *transaction, of scope) (contents, error) {
 	args, err := of.args()
 	if err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func (s rowset) contents(ctx context.Context, tx *sql.Tx, of scope) (contents, e
 }
 
 // addMissing writes the rows that the table does not have.
-func (s rowset) addMissing(ctx context.Context, tx *sql.Tx, there contents, now any) (sink.Counts, error) {
+func (s rowset) addMissing(ctx context.Context, tx *transaction, there contents, now any) (sink.Counts, error) {
 	var fresh [][]any
 	for _, row := range s.rows {
 		window, content := s.windowOf(row), s.content(row)
@@ -117,7 +116,7 @@ func (s rowset) addMissing(ctx context.Context, tx *sql.Tx, there contents, now 
 }
 
 // replace writes the rows of the groups that differ, in place of those that are there.
-func (s rowset) replace(ctx context.Context, tx *sql.Tx, of scope, there contents, now any) (counts sink.Counts, err error) {
+func (s rowset) replace(ctx context.Context, tx *transaction, of scope, there contents, now any) (counts sink.Counts, err error) {
 	here := contents{}
 	for _, row := range s.rows {
 		here.add(of.group(s.windowOf(row)), s.content(row))

@@ -14,7 +14,7 @@ import (
 // Retire ends the windows that are older than a dataset keeps its rows, and forgets their rejects and what does not agree of
 // them.
 func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (retired int, err error) {
-	err = w.write(ctx, "retire windows of "+r.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "retire windows of "+r.Dataset, func(tx *transaction) error {
 		if err := checkRetirement(ctx, tx, r); err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (w *Warehouse) Retire(ctx context.Context, r sink.Retirement) (retired int,
 	return retired, err
 }
 
-func checkRetirement(ctx context.Context, tx *sql.Tx, r sink.Retirement) error {
+func checkRetirement(ctx context.Context, tx *transaction, r sink.Retirement) error {
 	if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func checkRetirement(ctx context.Context, tx *sql.Tx, r sink.Retirement) error {
 
 // Cut deletes the next rows from before a retirement: first those that have a time, then those that have none.
 func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err error) {
-	err = w.write(ctx, "delete old rows of "+c.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "delete old rows of "+c.Dataset, func(tx *transaction) error {
 		if err := checkRetirement(ctx, tx, c.Retirement); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (w *Warehouse) Cut(ctx context.Context, c sink.Cut) (done sink.Cutting, err
 }
 
 // wholeWindows is the time before which windows are over: one that reaches over the bound is kept whole.
-func wholeWindows(ctx context.Context, tx *sql.Tx, r sink.Retirement) (before time.Time, err error) {
+func wholeWindows(ctx context.Context, tx *transaction, r sink.Retirement) (before time.Time, err error) {
 	err = tx.QueryRowContext(ctx, statement("window_over"), sql.Named("dataset", r.Dataset), sql.Named("before", stamp(r.Before))).Scan(at(&before))
 	if errors.Is(err, sql.ErrNoRows) {
 		return r.Before, nil
@@ -112,7 +112,7 @@ func oldRows(c sink.Cut, windows time.Time) []old {
 
 // deleteNext deletes the oldest of the rows; all is false when there are more. The plus keeps the driver from making times
 // of text.
-func (o old) deleteNext(ctx context.Context, tx *sql.Tx, limit int) (deleted int64, all bool, err error) {
+func (o old) deleteNext(ctx context.Context, tx *transaction, limit int) (deleted int64, all bool, err error) {
 	before, comparison := o.before, "<"
 	var last string
 	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT +%s FROM %s WHERE %s < ?%s ORDER BY %s LIMIT 1 OFFSET ?",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"slices"
 	"strings"
 	"time"
@@ -29,16 +30,62 @@ type rowset struct {
 	timeField int            // place of the time field; -1: none
 }
 
-// encode is done before the transaction, so that others can write meanwhile.
-func encode(t schema.Table, rows []sink.Row) rowset {
-	s := rowset{shape: shapeOf(t), origin: origin{table: t}, rows: make([][]any, 0, len(rows)), timeField: t.ColumnIndex(t.TimeField)}
+// cells is the memory that encoded rows lie in.
+type cells struct {
+	rows   [][]any
+	values []any // of all rows
+}
+
+// room is memory for so many rows of so many values each.
+func (c *cells) room(rows, width int) ([][]any, []any) {
+	if cap(c.rows) < rows {
+		c.rows = make([][]any, 0, rows)
+	}
+	if len(c.values) < rows*width {
+		c.values = make([]any, rows*width)
+	}
+	return c.rows[:0], c.values
+}
+
+// spare is memory that lies idle: that of the last commit, for the next one. Else each commit would leave megabytes to the
+// collector.
+type spare chan *cells
+
+func newSpare() spare { return make(spare, 1) }
+
+func (s spare) take() *cells {
+	select {
+	case c := <-s:
+		return c
+	default:
+		return &cells{}
+	}
+}
+
+// giveBack takes the memory of rows that nobody uses any more.
+func (s spare) giveBack(c *cells) {
+	clear(c.rows[:cap(c.rows)])
+	clear(c.values)
+	select {
+	case s <- c:
+	default: // another commit gave its own back
+	}
+}
+
+// encode encodes rows into memory of their own.
+func encode(t schema.Table, rows []sink.Row) rowset { return encodeInto(&cells{}, t, rows) }
+
+// encodeInto is done before the transaction, so that others can write meanwhile.
+func encodeInto(memory *cells, t schema.Table, rows []sink.Row) rowset {
+	s := rowset{shape: shapeOf(t), origin: origin{table: t}, timeField: t.ColumnIndex(t.TimeField)}
 	width := len(s.shape.columns)
-	cells := make([]any, len(rows)*width) // one allocation for all
+	var values []any
+	s.rows, values = memory.room(len(rows), width)
 	var times clockTexts
 	texts := make([]any, len(t.Columns)) // the last one of each column: many have few values
 	for i := range rows {
 		row := &rows[i]
-		r := cells[i*width : (i+1)*width : (i+1)*width]
+		r := values[i*width : (i+1)*width : (i+1)*width]
 		for c := range t.Columns {
 			v := row.Values[c]
 			switch of := t.Columns[c].Type; {
@@ -128,7 +175,7 @@ func kind(v any) int {
 
 // store reads what the table has of the rows, compares, and writes what differs. Rows of a table without a key
 // are all new.
-func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, error) {
+func (s rowset) store(ctx context.Context, tx *transaction, now any) (sink.Counts, error) {
 	fresh, changed := s.rows, [][]any(nil)
 	if len(s.shape.key) > 0 {
 		var err error
@@ -154,7 +201,7 @@ func (s rowset) store(ctx context.Context, tx *sql.Tx, now any) (sink.Counts, er
 }
 
 // split tells the rows that the table does not have, and those that it has otherwise.
-func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, err error) {
+func (s rowset) split(ctx context.Context, tx *transaction) (fresh, changed [][]any, err error) {
 	if s.comparing != nil {
 		began := time.Now()
 		defer func() { *s.comparing += time.Since(began) }()
@@ -175,7 +222,7 @@ func (s rowset) split(ctx context.Context, tx *sql.Tx) (fresh, changed [][]any, 
 }
 
 // splitBy splits size rows with each run of one prepared statement; they must come out even.
-func (s rowset) splitBy(ctx context.Context, tx *sql.Tx, rows [][]any, size int) (fresh, changed [][]any, err error) {
+func (s rowset) splitBy(ctx context.Context, tx *transaction, rows [][]any, size int) (fresh, changed [][]any, err error) {
 	if len(rows) == 0 {
 		return nil, nil, nil
 	}
@@ -207,7 +254,7 @@ func (s rowset) splitBy(ctx context.Context, tx *sql.Tx, rows [][]any, size int)
 
 // anyExisting tells whether the table may have any of the rows. Keys that grow with time, as those of new
 // calls do, all lie beyond what is there: then one look is enough.
-func (s rowset) anyExisting(ctx context.Context, tx *sql.Tx) (found bool, err error) {
+func (s rowset) anyExisting(ctx context.Context, tx *transaction) (found bool, err error) {
 	if len(s.rows) == 0 {
 		return false, nil
 	}
@@ -244,8 +291,8 @@ func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, fou
 	})
 }
 
-func (s rowset) insert(ctx context.Context, tx *sql.Tx, rows [][]any, now any) error {
-	size := min(insertRows, maxArgs/(len(s.shape.columns)+1))
+func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now any) error {
+	size := min(insertRows, (maxArgs-1)/len(s.shape.columns))
 	whole := len(rows) - len(rows)%size
 	if err := s.insertBy(ctx, tx, rows[:whole], size, now); err != nil {
 		return err
@@ -254,41 +301,28 @@ func (s rowset) insert(ctx context.Context, tx *sql.Tx, rows [][]any, now any) e
 }
 
 // insertBy inserts size rows with each run of one prepared statement; they must come out even.
-func (s rowset) insertBy(ctx context.Context, tx *sql.Tx, rows [][]any, size int, now any) error {
+func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, size int, now any) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	insert, err := tx.PrepareContext(ctx, s.shape.insert(size))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = insert.Close() }()
-	args := make([]any, 0, size*(len(s.shape.columns)+1))
-	for chunk := range slices.Chunk(rows, size) {
-		args = args[:0]
-		for _, row := range chunk {
-			args = append(append(args, row...), now)
+	return tx.repeat(ctx, s.shape.insert(size), len(rows)/size, 1+size*len(s.shape.columns), func(set int, args []driver.NamedValue) {
+		args[0].Value = now
+		next := 1
+		for _, row := range rows[set*size:][:size] {
+			for _, value := range row {
+				args[next].Value = value
+				next++
+			}
 		}
-		if _, err := insert.ExecContext(ctx, args...); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
-func (s rowset) update(ctx context.Context, tx *sql.Tx, rows [][]any, now any) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	update, err := tx.PrepareContext(ctx, s.shape.update())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = update.Close() }()
-	for _, row := range rows {
-		if _, err := update.ExecContext(ctx, append(slices.Clone(row), now)...); err != nil {
-			return err
+func (s rowset) update(ctx context.Context, tx *transaction, rows [][]any, now any) error {
+	width := len(s.shape.columns) + 1
+	return tx.repeat(ctx, s.shape.update(), len(rows), width, func(set int, args []driver.NamedValue) {
+		for c, value := range rows[set] {
+			args[c].Value = value
 		}
-	}
-	return nil
+		args[width-1].Value = now
+	})
 }

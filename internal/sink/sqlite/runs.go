@@ -12,7 +12,7 @@ import (
 
 // BeginBackfill starts or goes on with a backfill.
 func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error) {
-	err = w.write(ctx, "begin backfill of "+r.Dataset, func(tx *sql.Tx) error {
+	err = w.write(ctx, "begin backfill of "+r.Dataset, func(tx *transaction) error {
 		if !r.Restart {
 			if run, err = findBackfill(ctx, tx, r); err != nil {
 				return err
@@ -36,7 +36,7 @@ func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (
 }
 
 // findBackfill finds the latest backfill of the same range; its ID is zero when there is none.
-func findBackfill(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) (run sink.Run, err error) {
+func findBackfill(ctx context.Context, tx *transaction, r sink.BackfillRequest) (run sink.Run, err error) {
 	row := tx.QueryRowContext(ctx, statement("backfill_find"), sql.Named("dataset", r.Dataset),
 		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("open_ended", r.OpenEnded))
 	err = row.Scan(runColumns(&run)...)
@@ -69,7 +69,7 @@ func (m milliseconds) Scan(v any) error {
 	return nil
 }
 
-func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run, now time.Time) error {
+func goOn(ctx context.Context, tx *transaction, run *sink.Run, now time.Time) error {
 	run.EndedAt, run.Outcome = sink.Run{}.EndedAt, ""
 	if _, err := tx.ExecContext(ctx, statement("backfill_goes_on"), sql.Named("run", int64(run.ID))); err != nil {
 		return err
@@ -81,7 +81,7 @@ func goOn(ctx context.Context, tx *sql.Tx, run *sink.Run, now time.Time) error {
 }
 
 // mark makes every window of the range due.
-func mark(ctx context.Context, tx *sql.Tx, r sink.BackfillRequest) error {
+func mark(ctx context.Context, tx *transaction, r sink.BackfillRequest) error {
 	result, err := tx.ExecContext(ctx, statement("backfill_mark"), sql.Named("dataset", r.Dataset),
 		sql.Named("from", stamp(r.Range.Start)), sql.Named("to", stamp(r.Range.End)), sql.Named("now", stamp(r.Now)),
 		sql.Named("before", stamp(r.Now.Add(-time.Microsecond))))
@@ -107,14 +107,14 @@ func (w *Warehouse) Remaining(ctx context.Context, run sink.Run) (r sink.Remaini
 
 // BeginRun enters a run and returns its ID.
 func (w *Warehouse) BeginRun(ctx context.Context, r sink.Run) (id sink.RunID, err error) {
-	err = w.write(ctx, "begin run", func(tx *sql.Tx) error {
+	err = w.write(ctx, "begin run", func(tx *transaction) error {
 		id, err = enterRun(ctx, tx, r)
 		return err
 	})
 	return id, err
 }
 
-func enterRun(ctx context.Context, tx *sql.Tx, r sink.Run) (id sink.RunID, err error) {
+func enterRun(ctx context.Context, tx *transaction, r sink.Run) (id sink.RunID, err error) {
 	row := tx.QueryRowContext(ctx, statement("run_begin"), sql.Named("dataset", r.Dataset), sql.Named("kind", string(r.Kind)),
 		sql.Named("started_at", stamp(r.StartedAt)), sql.Named("range_start", stamp(r.Range.Start)),
 		sql.Named("range_end", stamp(r.Range.End)), sql.Named("open_ended", r.OpenEnded))
@@ -124,7 +124,7 @@ func enterRun(ctx context.Context, tx *sql.Tx, r sink.Run) (id sink.RunID, err e
 // EndRun keeps when and how a run ended, and how far its dataset is now. Behind that it tidies up, a bounded share each
 // time: runs of long ago are forgotten, windows that have become final are counted for good.
 func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
-	return w.write(ctx, "end run", func(tx *sql.Tx) error {
+	return w.write(ctx, "end run", func(tx *transaction) error {
 		dataset := sql.Named("dataset", r.Dataset)
 		if _, err := tx.ExecContext(ctx, statement("run_end"), sql.Named("run", int64(r.ID)),
 			sql.Named("ended_at", stamp(r.EndedAt)), sql.Named("outcome", r.Outcome),

@@ -32,15 +32,15 @@ func (s shape) compared() int { return len(s.columns) - 1 }
 
 func (s shape) name(place int) string { return quote(s.columns[place].Name) }
 
-// insert takes rows times the values of columns and _exported_at. A commit fails as a whole where it does: so the statement
-// need not be undone by itself, for which SQLite would copy each page before it is changed.
+// insert takes _exported_at, which all rows share, and rows times the values of columns. A commit fails as a whole where it
+// does: so the statement need not be undone by itself, for which SQLite would copy each page before it is changed.
 func (s shape) insert(rows int) string {
-	names := make([]string, 0, len(s.columns)+1)
+	names := []string{quote(schema.ExportedAtColumn)}
 	for i := range s.columns {
 		names = append(names, s.name(i))
 	}
-	names = append(names, quote(schema.ExportedAtColumn))
-	return fmt.Sprintf("INSERT OR FAIL INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), tuples(rows, len(names)))
+	row := "(?1" + strings.Repeat(", ?", len(s.columns)) + ")"
+	return fmt.Sprintf("INSERT OR FAIL INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), list(row, rows))
 }
 
 // existing takes keys times a number and the key's values, and returns the number and the compared columns
@@ -80,8 +80,12 @@ func (s shape) between() string {
 
 // tuples is rows times "(?, ?)".
 func tuples(rows, columns int) string {
-	tuple := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
-	return strings.TrimSuffix(strings.Repeat(tuple+", ", rows), ", ")
+	return list("("+list("?", columns)+")", rows)
+}
+
+// list is an item so many times.
+func list(item string, times int) string {
+	return strings.TrimSuffix(strings.Repeat(item+", ", times), ", ")
 }
 
 // createTable declares the table. Types are declared by the names that BI tools know; see package schema for

@@ -49,6 +49,7 @@ type Warehouse struct {
 	file    os.FileInfo // of the file that was opened
 	writer  *sql.DB     // of one connection, which does not wait by itself: see patiently
 	reader  *sql.DB
+	spare   spare
 }
 
 // Open opens the file, and makes it when it is not there. The exporter's own tables come with Migrate.
@@ -64,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	if o.BusyTimeout == 0 {
 		o.BusyTimeout = 10 * time.Second
 	}
-	w := &Warehouse{path: path, options: o, file: info}
+	w := &Warehouse{path: path, options: o, file: info, spare: newSpare()}
 	if w.writer, err = sql.Open("sqlite", dsn(path, 0, "_txlock=immediate")); err != nil {
 		return nil, fmt.Errorf("open warehouse: %w", err)
 	}
@@ -100,13 +101,14 @@ func makeFile(path string) (os.FileInfo, error) {
 
 // dsn names the file and how each connection is set up. synchronous FULL makes a commit survive a power cut:
 // NORMAL would be consistent too, since rows and ledger are one transaction, but a backfill that was told to
-// be done might then not be.
+// be done might then not be. Pages of 8 KiB, which a new file gets, are a tenth cheaper to fill than SQLite's 4 KiB; still
+// larger ones gain little more, and a commit of a few rows writes all of each page that it touches.
 func dsn(path string, busy time.Duration, extra string) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // a drive letter
 	}
-	settings := fmt.Sprintf("_busy_timeout=%d&_journal_mode=WAL&_synchronous=FULL&_pragma=journal_size_limit(67108864)&%s",
+	settings := fmt.Sprintf("_busy_timeout=%d&_journal_mode=WAL&_synchronous=FULL&_pragma=page_size(8192)&_pragma=journal_size_limit(67108864)&%s",
 		busy.Milliseconds(), extra)
 	return (&url.URL{Scheme: "file", Path: slashed, RawQuery: settings}).String()
 }
@@ -122,35 +124,6 @@ func readers(o Options) int {
 func (w *Warehouse) Close() {
 	// Nothing is lost by a connection that does not close well: what was committed is in the file.
 	_ = errors.Join(w.reader.Close(), w.writer.Close())
-}
-
-// write runs a function in a transaction that holds the database's write lock from its start. Nothing of it
-// happened when an error comes back.
-func (w *Warehouse) write(ctx context.Context, what string, do func(tx *sql.Tx) error) error {
-	if err := w.unmoved(); err != nil {
-		return err
-	}
-	tx, err := w.begin(ctx)
-	if err != nil {
-		return w.explain(ctx, what, err)
-	}
-	defer func() { _ = tx.Rollback() }() // deferred: a panic in do must not keep the only connection; nothing, once it is committed
-	if err := do(tx); err != nil {
-		return w.explain(ctx, what, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return w.explain(ctx, what, err)
-	}
-	return nil
-}
-
-// begin takes the write lock.
-func (w *Warehouse) begin(ctx context.Context) (tx *sql.Tx, err error) {
-	err = w.patiently(ctx, func() error {
-		tx, err = w.writer.BeginTx(ctx, nil)
-		return err
-	})
-	return tx, err
 }
 
 // lookEvery is how soon a lock that another process holds is asked for again.

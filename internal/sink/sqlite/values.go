@@ -87,8 +87,10 @@ func appendDigits(buf []byte, n int64, digits int) []byte {
 
 // storedDecimal is a number where that is exact, else the text in a form that SQLite leaves alone.
 func storedDecimal(text string) any {
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return i
+	if !strings.Contains(text, ".") { // that no number can be parsed costs more than that one can
+		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return i
+		}
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil && strconv.FormatFloat(f, 'f', -1, 64) == text {
 		return f

@@ -68,7 +68,7 @@ func (w *Warehouse) StoredByKey(ctx context.Context, t schema.Table, keys []sche
 
 // MarkDue makes windows due, as a backfill does.
 func (w *Warehouse) MarkDue(ctx context.Context, m sink.Mark) error {
-	return w.write(ctx, "mark windows of "+m.Dataset, func(tx *sql.Tx) error {
+	return w.write(ctx, "mark windows of "+m.Dataset, func(tx *transaction) error {
 		if err := checkConfig(ctx, tx, m.Dataset, m.ConfigHash); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -29,7 +28,7 @@ func (s rowset) writtenAt(now any) any {
 }
 
 // keepChanged keeps the versions of rows that are about to be written as they are given, and says when they are.
-func (s rowset) keepChanged(ctx context.Context, tx *sql.Tx, rows [][]any, now any) (any, error) {
+func (s rowset) keepChanged(ctx context.Context, tx *transaction, rows [][]any, now any) (any, error) {
 	if !s.origin.table.History || len(rows) == 0 {
 		return now, nil
 	}
@@ -57,7 +56,7 @@ func (s rowset) restoredRow(cells []any) schema.Row {
 // keepVersions copies the rows of the keys into the history, as they are before they are written, with what differs of
 // each; nil: that one stays as it is. It returns when they are to be written. The transaction holds the write lock: by
 // now, no other has written later than that.
-func (o origin) keepVersions(ctx context.Context, tx *sql.Tx, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
+func (o origin) keepVersions(ctx context.Context, tx *transaction, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
 	var replaced [][]any // the values of insertVersion but the first one
 	var last time.Time
 	var run any

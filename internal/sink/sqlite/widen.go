@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,7 +13,7 @@ import (
 // need its size once more on the disk and would break views. Since both types are stored alike, it is enough
 // to write the declaration anew, in the way that SQLite documents for changes which leave the contents of
 // the file as they are (https://www.sqlite.org/lang_altertable.html, section 7).
-func widen(ctx context.Context, tx *sql.Tx, t schema.Table, c schema.Change) (ddl string, err error) {
+func widen(ctx context.Context, tx *transaction, t schema.Table, c schema.Change) (ddl string, err error) {
 	var declared string
 	var version int64
 	if err := tx.QueryRowContext(ctx, `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE`, t.Name).Scan(&declared); err != nil {

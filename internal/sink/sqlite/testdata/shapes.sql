@@ -15,7 +15,7 @@ ALTER TABLE "notes" ADD COLUMN "ex""tra" JSON TEXT;
 
 CREATE INDEX "notes_at_idx" ON "notes" ("at");
 
-INSERT OR FAIL INTO "notes" ("id", "at", "note", "amount", "score", "_extra", "_deleted_at", "_window_start", "_exported_at") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR FAIL INTO "notes" ("_exported_at", "id", "at", "note", "amount", "score", "_extra", "_deleted_at", "_window_start") VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?), (?1, ?, ?, ?, ?, ?, ?, ?, ?);
 
 SELECT k.column1, +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_extra", +t."_deleted_at" FROM (VALUES (?, ?, ?), (?, ?, ?)) AS k CROSS JOIN "notes" AS t ON t."id" = k.column2 AND t."note" = k.column3;
 

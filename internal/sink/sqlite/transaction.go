@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// transaction is one that holds the write lock.
+type transaction struct {
+	*sql.Tx
+	conn *sql.Conn // that it is on
+}
+
+// write runs a function in a transaction that holds the database's write lock from its start. Nothing of it
+// happened when an error comes back.
+func (w *Warehouse) write(ctx context.Context, what string, do func(tx *transaction) error) error {
+	if err := w.unmoved(); err != nil {
+		return err
+	}
+	tx, err := w.begin(ctx)
+	if err != nil {
+		return w.explain(ctx, what, err)
+	}
+	defer tx.end() // deferred: a panic in do must not keep the only connection
+	if err := do(tx); err != nil {
+		return w.explain(ctx, what, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return w.explain(ctx, what, err)
+	}
+	return nil
+}
+
+// begin takes the write lock.
+func (w *Warehouse) begin(ctx context.Context) (tx *transaction, err error) {
+	err = w.patiently(ctx, func() error {
+		conn, err := w.writer.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		began, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return errors.Join(err, conn.Close())
+		}
+		tx = &transaction{Tx: began, conn: conn}
+		return nil
+	})
+	return tx, err
+}
+
+// end undoes the transaction, unless it is committed, and gives its connection back.
+func (t *transaction) end() {
+	// What does not go well here was not kept: the file is as it was before.
+	_ = errors.Join(t.Rollback(), t.conn.Close())
+}
+
+// repeat runs one statement for each of so many sets of arguments. It does so below database/sql, which makes a copy of all
+// arguments for each run: for the values of rows that is more garbage than all else that a commit leaves behind.
+func (t *transaction) repeat(ctx context.Context, query string, sets, size int, fill func(set int, args []driver.NamedValue)) error {
+	if sets == 0 {
+		return nil
+	}
+	args := make([]driver.NamedValue, size)
+	for i := range args {
+		args[i].Ordinal = i + 1
+	}
+	return t.conn.Raw(func(of any) error {
+		preparer, ok := of.(driver.ConnPrepareContext)
+		if !ok {
+			return fmt.Errorf("the driver's connections, of type %T, do not prepare statements", of)
+		}
+		prepared, err := preparer.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = prepared.Close() }()
+		statement, ok := prepared.(driver.StmtExecContext)
+		if !ok {
+			return fmt.Errorf("the driver's statements, of type %T, cannot be run", prepared)
+		}
+		for set := range sets {
+			fill(set, args)
+			if _, err := statement.ExecContext(ctx, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
