@@ -83,20 +83,14 @@ func (a *arranged) appendAll(ctx context.Context, conn *pgconn.PgConn) (sink.Cou
 const uniqueViolation = "23505"
 
 // copyUnseen copies the rows that were not seen into the table; copied is false, and nothing is written, when
-// the table has one of them after all.
+// the table has one of them after all. The savepoint goes with the copy, in one message, and ends with the transaction.
 func (a *arranged) copyUnseen(ctx context.Context, tx pgx.Tx) (copied bool, err error) {
-	savepoint, err := tx.Begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	_, err = tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), a.copyRows())
+	_, err = tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), "SAVEPOINT copying; "+a.copyRows())
 	if sqlState(err) == uniqueViolation {
-		return false, savepoint.Rollback(ctx)
-	}
-	if err != nil {
+		_, err := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT copying")
 		return false, err
 	}
-	return true, savepoint.Commit(ctx)
+	return err == nil, err
 }
 
 // upsertStaged writes the rows that are unseen or changed by way of a staging table.
