@@ -72,7 +72,7 @@ func TestNetworkContainers(t *testing.T) {
 	if os.Getenv("EXPORTER_RELIABILITY") == "long" {
 		rounds = 5
 	}
-	f := newFleet(t, 30*rounds)
+	f := newFleet(t, 45*rounds)
 	for range rounds {
 		for _, fault := range []struct {
 			name       string
@@ -129,7 +129,7 @@ func newFleet(t *testing.T, days int) *fleet {
 	f.audit("postgres://postgres:postgres@" + address + ":5432/postgres?sslmode=disable")
 
 	inside := "postgres://postgres:postgres@postgres:5432/postgres?sslmode=disable"
-	f.build(f.config(inside, 5), f.config(inside, 1000))
+	f.build(f.config(inside, 10), f.config(inside, 1000))
 	f.api = f.run([]*testcontainers.DockerNetwork{f.outside}, f.image, "simulate", "--listen", "0.0.0.0:8090")
 	// The key goes over plain http to localhost only: here that name has a second address, the API's.
 	f.address = f.do("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", f.api)

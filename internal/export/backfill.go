@@ -20,8 +20,8 @@ type Range struct {
 	Restart bool
 	// Stop, when closed, ends the backfill after the spans that are being read.
 	Stop <-chan struct{}
-	// Progress, when set, is told how far the backfill is, at its start, at its end, and after commits: not after each
-	// where the range has so many windows that it takes long to count them.
+	// Progress, when set, is told how far the backfill is, at its start, at its end, and after commits: twice a second at
+	// most, and more rarely where the range has so many windows that it takes long to count them.
 	Progress func(sink.Remaining)
 }
 
@@ -130,12 +130,15 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		return left, nil
 	}
 	// Only a picture of how far it is: the next look tells of an error. All windows of the range are counted, which may be
-	// millions: that may take a twentieth of the time.
-	const seldom = 20
+	// millions: that may take a twentieth of the time, and is done no oftener than people can follow.
+	const (
+		seldom = 20
+		often  = 500 * time.Millisecond
+	)
 	due := func() bool {
 		reporting.Lock()
 		defer reporting.Unlock()
-		return time.Since(looked) >= seldom*took
+		return time.Since(looked) >= max(often, seldom*took)
 	}
 	p.committed = func() {
 		if due() {
