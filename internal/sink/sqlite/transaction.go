@@ -68,6 +68,10 @@ func (t *transaction) repeat(ctx context.Context, query string, sets, size int, 
 		args[i].Ordinal = i + 1
 	}
 	return t.conn.Raw(func(of any) error {
+		// The transaction is undone as soon as its context ends, but not while this function has the connection.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		preparer, ok := of.(driver.ConnPrepareContext)
 		if !ok {
 			return fmt.Errorf("the driver's connections, of type %T, do not prepare statements", of)
