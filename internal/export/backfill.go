@@ -132,13 +132,13 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 	// Only a picture of how far it is: the next look tells of an error. All windows of the range are counted, which may be
 	// millions: that may take a twentieth of the time, and is done no oftener than people can follow.
 	const (
-		seldom = 20
-		often  = 500 * time.Millisecond
+		share       = 20
+		atMostEvery = 500 * time.Millisecond
 	)
 	due := func() bool {
 		reporting.Lock()
 		defer reporting.Unlock()
-		return time.Since(looked) >= max(often, seldom*took)
+		return time.Since(looked) >= max(atMostEvery, share*took)
 	}
 	p.committed = func() {
 		if due() {

@@ -83,7 +83,8 @@ func (a *arranged) appendAll(ctx context.Context, conn *pgconn.PgConn) (sink.Cou
 const uniqueViolation = "23505"
 
 // copyUnseen copies the rows that were not seen into the table; copied is false, and nothing is written, when
-// the table has one of them after all. The savepoint goes with the copy, in one message, and ends with the transaction.
+// the table has one of them after all. The savepoint goes with the copy, in one message, and ends with the transaction; of
+// several of one name the last one counts.
 func (a *arranged) copyUnseen(ctx context.Context, tx pgx.Tx) (copied bool, err error) {
 	_, err = tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), "SAVEPOINT copying; "+a.copyRows())
 	if sqlState(err) == uniqueViolation {

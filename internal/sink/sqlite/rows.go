@@ -38,13 +38,9 @@ type cells struct {
 
 // room is memory for so many rows of so many values each.
 func (c *cells) room(rows, width int) ([][]any, []any) {
-	if cap(c.rows) < rows {
-		c.rows = make([][]any, 0, rows)
-	}
-	if len(c.values) < rows*width {
-		c.values = make([]any, rows*width)
-	}
-	return c.rows[:0], c.values
+	c.rows = slices.Grow(c.rows[:0], rows)
+	c.values = slices.Grow(c.values[:0], rows*width)[:rows*width]
+	return c.rows, c.values
 }
 
 // spare is memory that lies idle: that of the last commit, for the next one. Else each commit would leave megabytes to the
@@ -62,9 +58,14 @@ func (s spare) take() *cells {
 	}
 }
 
-// giveBack takes the memory of rows that nobody uses any more.
+// spareAtMost is how many values memory may have room for that lies idle: those of 20,000 rows, in 40 columns.
+const spareAtMost = 800_000
+
+// giveBack takes the memory of rows that nobody uses any more. A batch that needed a lot may have been the only one.
 func (s spare) giveBack(c *cells) {
-	clear(c.rows[:cap(c.rows)])
+	if cap(c.values) > spareAtMost {
+		return
+	}
 	clear(c.values)
 	select {
 	case s <- c:

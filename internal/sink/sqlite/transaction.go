@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,7 +12,7 @@ import (
 // transaction is one that holds the write lock.
 type transaction struct {
 	*sql.Tx
-	conn *sql.Conn // that it is on
+	conn *sql.Conn // that it is on, for what goes below database/sql
 }
 
 // write runs a function in a transaction that holds the database's write lock from its start. Nothing of it
@@ -63,34 +64,58 @@ func (t *transaction) repeat(ctx context.Context, query string, sets, size int, 
 	if sets == 0 {
 		return nil
 	}
-	args := make([]driver.NamedValue, size)
-	for i := range args {
-		args[i].Ordinal = i + 1
-	}
-	return t.conn.Raw(func(of any) error {
-		// The transaction is undone as soon as its context ends, but not while this function has the connection.
+	return t.lend(func(conn any) error {
+		// The transaction is undone as soon as its context ends, but not while the connection is lent.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		preparer, ok := of.(driver.ConnPrepareContext)
-		if !ok {
-			return fmt.Errorf("the driver's connections, of type %T, do not prepare statements", of)
-		}
-		prepared, err := preparer.PrepareContext(ctx, query)
+		run, closeIt, err := prepareOn(ctx, conn, query)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = prepared.Close() }()
-		statement, ok := prepared.(driver.StmtExecContext)
-		if !ok {
-			return fmt.Errorf("the driver's statements, of type %T, cannot be run", prepared)
+		defer closeIt()
+		args := make([]driver.NamedValue, size)
+		for i := range args {
+			args[i].Ordinal = i + 1
 		}
 		for set := range sets {
 			fill(set, args)
-			if _, err := statement.ExecContext(ctx, args); err != nil {
+			if _, err := run.ExecContext(ctx, args); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// lend gives work the driver's connection. Raw is not told how that ends: after a panic, or the error of a connection that
+// is lost, it would wait for the transaction to end, which waits for Raw.
+func (t *transaction) lend(work func(conn any) error) (err error) {
+	var panicked any
+	lent := t.conn.Raw(func(conn any) error {
+		defer func() { panicked = recover() }()
+		err = work(conn)
+		return nil
+	})
+	if panicked != nil {
+		panic(panicked)
+	}
+	return cmp.Or(lent, err)
+}
+
+// prepareOn prepares a statement on a connection of the driver, which knows no other way.
+func prepareOn(ctx context.Context, conn any, query string) (run driver.StmtExecContext, closeIt func(), err error) {
+	preparer, ok := conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, nil, fmt.Errorf("the driver's connections, of type %T, do not prepare statements", conn)
+	}
+	prepared, err := preparer.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, ok = prepared.(driver.StmtExecContext)
+	if !ok {
+		return nil, nil, errors.Join(fmt.Errorf("the driver's statements, of type %T, cannot be run", prepared), prepared.Close())
+	}
+	return run, func() { _ = prepared.Close() }, nil
 }

@@ -87,7 +87,7 @@ func appendDigits(buf []byte, n int64, digits int) []byte {
 
 // storedDecimal is a number where that is exact, else the text in a form that SQLite leaves alone.
 func storedDecimal(text string) any {
-	if !strings.Contains(text, ".") { // that no number can be parsed costs more than that one can
+	if !strings.Contains(text, ".") { // to fail costs more than to parse
 		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return i
 		}
