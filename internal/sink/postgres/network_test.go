@@ -154,10 +154,11 @@ func TestNetworkConnectionsThatDiedAreReplaced(t *testing.T) {
 	t.Logf("reliability: idle connections that died: faults: %d", idle)
 }
 
-// A replica that falls silent in the middle of a transaction, whichever of its messages is the first that is lost,
-// holds its locks for a bounded time: another one takes its windows over and goes on.
+// A replica that falls silent in the middle of a transaction, whichever of its messages before its rows is the first that is
+// lost, holds its locks for a bounded time: another one takes its windows over and goes on. (Within a COPY it is keepalives
+// that end it, which a proxy answers: see docs/reliability-network.md.)
 func TestNetworkSilentReplicaLosesItsLocks(t *testing.T) {
-	for message := 2; message <= 5; message++ { // the next one begins a batch: see docs/reliability-network.md
+	for message := 2; message <= 5; message++ {
 		t.Run(fmt.Sprint("message ", message), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
