@@ -333,7 +333,7 @@ func TestShapesAsSQL(t *testing.T) {
 	}
 	got := strings.Join([]string{
 		createTable(table), addColumn(table, schema.Column{Name: "ex\"tra", Type: schema.JSON}),
-		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2), s.existing(2), s.update(), s.between(), standingRows(table), s.mark(),
+		createIndex(table, table.Columns[1], "notes_at_idx"), s.insert(2, false), s.existing(2), s.update(), s.between(), standingRows(table), s.mark(),
 		origin{table: table}.insertVersion(), createVersions(table, columns(table), columns(table.HistoryTable())),
 	}, ";\n\n") + ";\n"
 	golden := filepath.Join("testdata", "shapes.sql")

@@ -293,20 +293,27 @@ func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, fou
 }
 
 func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now any) error {
-	size := min(insertRows, (maxArgs-1)/len(s.shape.columns))
-	whole := len(rows) - len(rows)%size
-	if err := s.insertBy(ctx, tx, rows[:whole], size, now); err != nil {
-		return err
-	}
-	return s.insertBy(ctx, tx, rows[whole:], len(rows)-whole, now)
-}
-
-// insertBy inserts size rows with each run of one prepared statement; they must come out even.
-func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, size int, now any) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return tx.repeat(ctx, s.shape.insert(size), len(rows)/size, 1+size*len(s.shape.columns), func(set int, args []driver.NamedValue) {
+	var triggers bool
+	const find = `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE)`
+	if err := tx.QueryRowContext(ctx, find, s.origin.table.Name).Scan(&triggers); err != nil {
+		return err
+	}
+	size := min(insertRows, (maxArgs-1)/len(s.shape.columns))
+	whole := len(rows) - len(rows)%size
+	for _, part := range [][][]any{rows[:whole], rows[whole:]} {
+		if err := s.insertBy(ctx, tx, part, min(size, max(len(part), 1)), triggers, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertBy inserts size rows with each run of one prepared statement; they must come out even.
+func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, size int, triggers bool, now any) error {
+	return tx.repeat(ctx, s.shape.insert(size, triggers), len(rows)/size, 1+size*len(s.shape.columns), func(set int, args []driver.NamedValue) {
 		args[0].Value = now
 		next := 1
 		for _, row := range rows[set*size:][:size] {

@@ -33,14 +33,19 @@ func (s shape) compared() int { return len(s.columns) - 1 }
 func (s shape) name(place int) string { return quote(s.columns[place].Name) }
 
 // insert takes _exported_at, which all rows share, and rows times the values of columns. A commit fails as a whole where it
-// does: so the statement need not be undone by itself, for which SQLite would copy each page before it is changed.
-func (s shape) insert(rows int) string {
+// does: so the statement need not be undone by itself, for which SQLite would copy each page before it is changed. Not where
+// people's triggers run, for whose statements that would hold as well, whatever they say.
+func (s shape) insert(rows int, triggers bool) string {
+	verb := "INSERT OR FAIL"
+	if triggers {
+		verb = "INSERT"
+	}
 	names := []string{quote(schema.ExportedAtColumn)}
 	for i := range s.columns {
 		names = append(names, s.name(i))
 	}
 	row := "(?1" + strings.Repeat(", ?", len(s.columns)) + ")"
-	return fmt.Sprintf("INSERT OR FAIL INTO %s (%s) VALUES %s", s.table, strings.Join(names, ", "), list(row, rows))
+	return fmt.Sprintf("%s INTO %s (%s) VALUES %s", verb, s.table, strings.Join(names, ", "), list(row, rows))
 }
 
 // existing takes keys times a number and the key's values, and returns the number and the compared columns

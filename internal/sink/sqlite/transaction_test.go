@@ -4,6 +4,10 @@ import (
 	"database/sql/driver"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
 )
 
 // A panic while the connection is lent comes out, and the next write finds the connection free.
@@ -40,5 +44,37 @@ func TestAPanicKeepsNoConnection(t *testing.T) {
 	var rows int
 	if err := w.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM kept`).Scan(&rows); err != nil || rows != 2 {
 		t.Errorf("%d rows (%v), want those of the second time alone", rows, err)
+	}
+}
+
+// A trigger that people put on a table ignores what it says it ignores.
+func TestTriggersOfPeople(t *testing.T) {
+	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "warehouse.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	table := schema.Table{Name: "calls", Key: []string{"id"}, Columns: []schema.Column{{Name: "id", Type: schema.Integer}}}
+	var rows []sink.Row
+	for id := range int64(insertRows + 1) {
+		rows = append(rows, sink.Row{WindowStart: time.Unix(0, 0), Row: schema.Row{Values: []schema.Value{schema.IntValue(id)}}})
+	}
+	err = w.write(t.Context(), "insert", func(tx *transaction) error {
+		for _, statement := range []string{
+			createTable(table), `CREATE TABLE seen (what UNIQUE)`,
+			`CREATE TRIGGER note AFTER INSERT ON calls BEGIN INSERT OR IGNORE INTO seen VALUES ('a call'); END`,
+		} {
+			if _, err := tx.ExecContext(t.Context(), statement); err != nil {
+				return err
+			}
+		}
+		counts, err := encode(table, rows).store(t.Context(), tx, stamp(time.Now()))
+		if counts.Inserted != int64(len(rows)) {
+			t.Errorf("%+v", counts)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
