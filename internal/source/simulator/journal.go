@@ -41,7 +41,7 @@ func (x *exchange) describe(c *call) {
 
 // Stats are counters since the simulator was made.
 type Stats struct {
-	Requests    int
+	Requests    int // that have arrived
 	Rows        int // sent in pages, whole or not
 	MaxSkip     int
 	MaxLimit    int
@@ -53,7 +53,6 @@ type journal struct {
 	keep int
 
 	mu       sync.Mutex
-	number   int
 	inFlight int
 	stats    Stats
 	requests []Request
@@ -89,10 +88,10 @@ func (s *Simulator) Stats() Stats {
 func (j *journal) begin() (number int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.number++
+	j.stats.Requests++ // by now: who has the answer may look at once
 	j.inFlight++
 	j.stats.MaxInFlight = max(j.stats.MaxInFlight, j.inFlight)
-	return j.number
+	return j.stats.Requests
 }
 
 func (j *journal) end(r Request) {
@@ -100,7 +99,6 @@ func (j *journal) end(r Request) {
 	defer j.mu.Unlock()
 	j.inFlight--
 	s := &j.stats
-	s.Requests++
 	s.Rows += r.Rows
 	s.MaxSkip, s.MaxLimit = max(s.MaxSkip, r.Skip), max(s.MaxLimit, r.Limit)
 	if s.Statuses == nil {
