@@ -97,6 +97,25 @@ func TestTakeName(t *testing.T) {
 	}
 }
 
+func TestTakeStrings(t *testing.T) {
+	for text, taken := range map[string]bool{` "a",`: true, `"a"`: true, `"ab"`: false, `"a`: false, `a`: false, `"a\""`: false, ``: false} {
+		s := jsonscan.Scanner{Text: text}
+		if s.TakeString(`"a"`) != taken {
+			t.Errorf("%q: taken %t", text, !taken)
+		}
+		p := jsonscan.Scanner{Text: text}
+		if p.TakePlain("a") != taken || taken && (p.Pos != s.Pos || text[p.Pos-1] != '"') {
+			t.Errorf("%q: taken plain %t, up to %d", text, !taken, p.Pos)
+		}
+	}
+	if s := (jsonscan.Scanner{Text: `1`}); s.TakeString("") || s.TakePlain("") {
+		t.Error("a number was taken for no string")
+	}
+	if s := (jsonscan.Scanner{Text: `""`}); !s.TakePlain("") || s.End() != nil {
+		t.Error("the empty string was not taken")
+	}
+}
+
 // FuzzValue holds the scanner against encoding/json, and each beginning of a text against what is said of its end.
 func FuzzValue(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-2.5e3,"\u00e9\ud83d\ude00\ud800x\u0000",true,null]}`, `"\ud800"`, `[[[`, "\"\xff\"", `01`, ``, `1e400`} {

@@ -222,6 +222,28 @@ func (s *Scanner) TakeName(quoted string) bool {
 	return true
 }
 
+// TakeString reads a value, if it is this string, quotes included: the Text of a Token that was read before. Else it reads
+// nothing. Many values are those of the object before.
+func (s *Scanner) TakeString(quoted string) bool {
+	s.space()
+	if quoted == "" || !strings.HasPrefix(s.Text[s.Pos:], quoted) {
+		return false
+	}
+	s.Pos += len(quoted)
+	return true
+}
+
+// TakePlain is TakeString of a string by what stands between its quotes, which must need no escape.
+func (s *Scanner) TakePlain(body string) bool {
+	s.space()
+	rest, end := s.Text[s.Pos:], len(body)+1
+	if len(rest) <= end || rest[0] != '"' || rest[end] != '"' || rest[1:end] != body {
+		return false
+	}
+	s.Pos += end + 1
+	return true
+}
+
 // End fails unless nothing but white space is left.
 func (s *Scanner) End() error {
 	if s.space(); s.Pos < len(s.Text) {

@@ -20,7 +20,13 @@ type Chunk struct {
 	spare  [][]Value // blocks of values for rows to come, all NULL
 	text   strings.Builder
 	names  []chunkName // of the row before, by place
-	before []string    // texts of the row before, by slot
+	before []keptText  // of the row before, by slot
+}
+
+// keptText is a text that a row has.
+type keptText struct {
+	text  string
+	plain bool // it stood between its quotes as it is
 }
 
 // chunkName is a name as it was written, with its quotes, and its slot.
@@ -72,14 +78,16 @@ func (c *Chunk) giveBack(n int) {
 }
 
 // keepAs is a copy of a text of a slot. What the row before had there is not copied again: many columns have few values.
-func (c *Chunk) keepAs(slot int, s string) string {
+func (c *Chunk) keepAs(slot int, s string, plain bool) string {
 	if slot >= len(c.before) {
-		c.before = append(c.before, make([]string, slot+1-len(c.before))...)
+		c.before = append(c.before, make([]keptText, slot+1-len(c.before))...)
 	}
-	if s != c.before[slot] {
-		c.before[slot] = c.keep(s)
+	before := &c.before[slot]
+	if s != before.text {
+		before.text = c.keep(s)
 	}
-	return c.before[slot]
+	before.plain = plain
+	return before.text
 }
 
 // keep is a copy of a text.

@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -42,6 +43,28 @@ func FuzzMap(f *testing.F) {
 		}
 		if row, err := asText.Map(raw); err == nil {
 			checkAgainstEncodingJSON(t, raw, row)
+		}
+	})
+}
+
+// FuzzMapInto maps two rows into a chunk, which looks for what the first one had in the second: both are as they are alone.
+func FuzzMapInto(f *testing.F) {
+	for _, seed := range [][2]string{
+		{`{"a":"x","b":"y"}`, `{"a":"x","b":"y","c":1}`}, {`{"a":"x\\"}`, `{"a":"x\\"}`}, {`{"a":"x"}`, `{"a":"x\""}`}, {`{"a":"x\\"}`, `{"a":"x\"y"}`}, {`{"a":"x"}`, `{"a":"\u0078"}`},
+		{`{"a":"x"}`, `{"a":"xy"}`}, {`{"a":""}`, `{"a":"" , "a":""}`}, {`{"a":"x"}`, `{"b":"x"}`}, {`{"a":"1","b":"1"}`, `{"a":1,"b":"1"}`}, {`{"a":" X"}`, `{"a":"x"`},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	mapper := compile(f, schema.Mapping{Table: "t", Fields: []schema.Field{
+		{ID: "a", Name: "a", Type: schema.Text}, {ID: "b", Name: "b", Type: schema.Numeric}, {ID: "c", Name: "c", Type: schema.Text, Transform: schema.Lower}}})
+	f.Fuzz(func(t *testing.T, first, second string) {
+		var chunk schema.Chunk
+		for _, raw := range []string{first, second, first, second, second} {
+			want, refused := mapper.Map(raw)
+			row, err := mapper.MapInto(&chunk, raw)
+			if fmt.Sprint(row) != fmt.Sprint(want) || fmt.Sprint(err) != fmt.Sprint(refused) {
+				t.Fatalf("%s is %v, error %v; alone %v, error %v", raw, row, err, want, refused)
+			}
 		}
 	})
 }

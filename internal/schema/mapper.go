@@ -175,6 +175,14 @@ func (r *rowReader) read() error {
 // member reads one id with its value.
 func (r *rowReader) member() error {
 	name, slot, known := r.expected()
+	if known && r.sameText(slot) {
+		r.place++
+		if !r.seen.add(slot) {
+			return r.twice(name.Text[1 : len(name.Text)-1])
+		}
+		r.row.Values[slot] = StrValue(r.chunk.before[slot].text)
+		return nil
+	}
 	if !known {
 		var err error
 		if name, err = r.in.Name(); err != nil {
@@ -215,7 +223,8 @@ func (r *rowReader) member() error {
 	case column.Type == Timestamptz && value.Kind == jsonscan.String:
 		r.timeText, r.time = value.Text, converted
 	case r.chunk != nil && column.Type.holdsText():
-		converted.str = r.chunk.keepAs(slot, converted.str)
+		plain := column.Type == Text && column.Transform == None && value.Kind == jsonscan.String && !value.Escaped
+		converted.str = r.chunk.keepAs(slot, converted.str, plain)
 	}
 	r.row.Values[slot] = converted
 	r.row.Replaced += replaced
@@ -233,6 +242,11 @@ func (r *rowReader) expected() (name jsonscan.Token, slot int, known bool) {
 		return jsonscan.Token{}, 0, false
 	}
 	return jsonscan.Token{Kind: jsonscan.String, Text: of.text}, of.slot, true
+}
+
+// sameText passes over a value that is the text that the row before had in the slot.
+func (r *rowReader) sameText(slot int) bool {
+	return slot < len(r.chunk.before) && r.chunk.before[slot].plain && r.in.TakePlain(r.chunk.before[slot].text)
 }
 
 // expect keeps the slot of a plain name for the next row.

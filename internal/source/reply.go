@@ -77,7 +77,7 @@ func (r *reply) readArray(in *jsonscan.Scanner) error {
 	if err := in.Open(); err != nil {
 		return err
 	}
-	var names []string
+	var before []member
 	for first := true; ; first = false {
 		more, err := in.More(jsonscan.Array, first)
 		if err != nil || !more {
@@ -85,7 +85,7 @@ func (r *reply) readArray(in *jsonscan.Scanner) error {
 		}
 		kind, start := in.Kind(), in.Pos
 		if kind == jsonscan.Object {
-			names, err = passRow(in, names)
+			before, err = passRow(in, before)
 		} else {
 			err = passValue(in)
 		}
@@ -96,26 +96,40 @@ func (r *reply) readArray(in *jsonscan.Scanner) error {
 	}
 }
 
-// passRow passes over a row. names are those of the row before, with their quotes, by place: mostly they are this one's,
-// and more than half of a page.
-func passRow(in *jsonscan.Scanner, names []string) ([]string, error) {
+// member is one of a row, as it was written.
+type member struct {
+	name string
+	text string // its value, where that is a string
+}
+
+// passRow passes over a row. before are the members of the row before, by place: names are mostly the same, and more than
+// half of a page, and so are many values.
+func passRow(in *jsonscan.Scanner, before []member) ([]member, error) {
 	if err := in.Open(); err != nil {
-		return names, err
+		return before, err
 	}
 	for place := 0; ; place++ {
 		more, err := in.More(jsonscan.Object, place == 0)
 		if err != nil || !more {
-			return names, err
+			return before, err
 		}
-		if place >= len(names) || !in.TakeName(names[place]) {
+		if place >= len(before) || !in.TakeName(before[place].name) {
 			name, err := in.Name()
 			if err != nil {
-				return names, err
+				return before, err
 			}
-			names = append(names[:min(place, len(names))], name.Text)
+			before = append(before[:min(place, len(before))], member{name: name.Text})
 		}
-		if err := passValue(in); err != nil {
-			return names, err
+		is := &before[place]
+		if in.TakeString(is.text) {
+			continue
+		}
+		value, err := in.Value()
+		if err != nil {
+			return before, err
+		}
+		if value.Kind == jsonscan.String {
+			is.text = value.Text
 		}
 	}
 }

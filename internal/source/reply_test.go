@@ -90,6 +90,7 @@ func FuzzDecodeReply(f *testing.F) {
 	f.Add([]byte(`{"data":{"getReportData":{"data":[{"5ef594e0eba06ff9adbcfc07":"64a4c799e8c16456e7c23a49","n":31,"x":null},{}]}}}`))
 	f.Add([]byte(`{"errors":[{"message":"m","extensions":{"code":"FORBIDDEN"}}],"data":{"getReportData":null}}`))
 	f.Add([]byte(`{"data":{"getReportData":{"data":[1,"\ud800",[[]],1e400]}}} `))
+	f.Add([]byte(`{"data":{"getReportData":{"data":[{"a":"x","b":1},{"a":"x","b":"x"},{"a":"xy" ,"b":1},{"a":"x\"","b":"x"},{"b":"x"}]}}}`))
 	f.Add([]byte("<html>\xff"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, err := decodeReply(string(body), reportData, nil)
