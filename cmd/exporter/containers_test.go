@@ -23,8 +23,8 @@ import (
 )
 
 // What a replica that is cut off holds is another's after this: a lease is three seconds; a transaction that fell silent
-// within a statement is ended after fifteen; and by then the others may read spans of hundreds of requests, which at a
-// third of the rate take a minute and more, or wait for the next minute's tick.
+// within a statement is ended after fifteen; and by then the others may read spans of dozens of requests, at a third of the
+// rate, or wait for the next minute's tick.
 const takeOver = 4 * time.Minute
 
 // fleet is three daemons, a Postgres and a simulated API, each in a container. The daemons reach the Postgres by one
@@ -52,7 +52,7 @@ reports:
     schedule: "* * * * *"
     since: %s
     page_size: 100
-    window: {size: 1h, max_rows: 200}
+    window: {size: 1h, max_rows: 200, max_span: 12h}
     key: [call_id]
     time_field: started_at
     sort: {by: started_at}
