@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,12 +58,15 @@ func (c *chat) hears(words string) {
 	}
 }
 
-// hearsNoMore checks that nothing was told beside what was heard.
-func (c *chat) hearsNoMore() {
+// hearsNoMore checks that nothing was told beside what was heard; but that again, where it was the last: who is stopped before
+// it has the answer takes the message for untold, and another one tells it.
+func (c *chat) hearsNoMore(but ...string) {
 	c.Helper()
 	select {
 	case message := <-c.messages:
-		c.Errorf("told as well: %q", message)
+		if !slices.Contains(but, message) {
+			c.Errorf("told as well: %q", message)
+		}
 	default:
 	}
 }
@@ -87,15 +91,17 @@ func TestNotify(t *testing.T) {
 	s.sim.Unscript()
 	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly)).ends(app.ExitDone) // does not wait for the next attempt
 	over := receive(t, c.messages, "the end of the trouble")
+	last := over
 	if !strings.Contains(over, "calls is well again") || !strings.Contains(over, "calls has caught up") {
-		over += receive(t, c.messages, "the rest of it")
+		last = receive(t, c.messages, "the rest of it")
+		over += last
 	}
 	if !strings.Contains(over, "calls is well again") || !strings.Contains(over, "calls has caught up") {
 		t.Errorf("told: %q", over)
 	}
 	one.stop()
 	two.stop()
-	c.hearsNoMore()
+	c.hearsNoMore(last)
 }
 
 // What cannot be told is told later, and the address of the webhook is not in the log.
