@@ -177,7 +177,7 @@ func TestReloadLetsTheSpanBeCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	asked, letGo := s.hold(4)
-	p := s.start(nil, "run")
+	p := s.start(nil, "run", "-v")
 	receive(t, asked, "the fourth request")
 	s.reports = s.second()
 	s.configure()
@@ -188,8 +188,17 @@ func TestReloadLetsTheSpanBeCommitted(t *testing.T) {
 	p.await("pass interrupted")
 	p.await("config in use")
 	p.await("config in use")
+	for ended := map[string]bool{}; len(ended) < 2; {
+		line := p.await(`"dataset":"`)
+		for _, dataset := range []string{"calls", "second"} {
+			for _, end := range []string{"pass done", "nothing due"} { // all may have been read before
+				if strings.Contains(line, fmt.Sprintf(`"msg":%q,"dataset":%q`, end, dataset)) {
+					ended[dataset] = true
+				}
+			}
+		}
+	}
 	p.stop()
-	s.run("run", "--once").ends(app.ExitDone) // what is left
 	s.mustBeWhole()
 	if n := s.count("select count(*) from exporter_windows where lease_owner is not null"); n != 0 {
 		t.Errorf("%d windows are still leased", n)
