@@ -22,11 +22,9 @@ func (c *cells) room(rows, width int) ([][]any, []any) {
 	return c.rows, c.values
 }
 
-// spare is memory that lies idle: that of the last commit, for the next one. Else each commit would leave megabytes to the
-// collector.
+// spare is memory that lies idle, of a commit at most: that of the last one, for the next one. Else each commit would leave
+// megabytes to the collector.
 type spare chan *cells
-
-func newSpare() spare { return make(spare, 1) }
 
 func (s spare) take() *cells {
 	select {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +12,7 @@ import (
 // What a tick does not depend on the length of the history: every statement finds windows of the ledger by their time, or by
 // an index that holds only few of them.
 func TestLongHistoryCostsNothing(t *testing.T) {
-	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "w.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w := newWarehouse(t)
 	if err := w.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

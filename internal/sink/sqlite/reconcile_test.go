@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,11 +9,7 @@ import (
 
 // What the status costs does not depend on how many windows agree.
 func TestManyReconciliationsCostNothing(t *testing.T) {
-	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "w.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w := newWarehouse(t)
 	if err := w.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"iter"
 	"slices"
 	"time"
 
@@ -64,10 +65,8 @@ func (s rowset) split(ctx context.Context, tx *transaction) (fresh, changed [][]
 	if found, err := s.anyExisting(ctx, tx); err != nil || !found {
 		return s.rows, nil, err
 	}
-	size := min(existingKeys, maxArgs/(len(s.shape.key)+1))
-	whole := len(s.rows) - len(s.rows)%size
-	for _, part := range [][][]any{s.rows[:whole], s.rows[whole:]} {
-		more, differ, err := s.splitBy(ctx, tx, part, min(size, max(len(part), 1)))
+	for part, size := range even(s.rows, min(existingKeys, maxArgs/(len(s.shape.key)+1))) {
+		more, differ, err := s.splitBy(ctx, tx, part, size)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,11 +75,21 @@ func (s rowset) split(ctx context.Context, tx *transaction) (fresh, changed [][]
 	return fresh, changed, nil
 }
 
+// even are the rows in parts that can be taken so many at once and come out even: by most, and what is left at once.
+func even(rows [][]any, most int) iter.Seq2[[][]any, int] {
+	return func(yield func(part [][]any, size int) bool) {
+		whole := len(rows) - len(rows)%most
+		if whole > 0 && !yield(rows[:whole], most) {
+			return
+		}
+		if whole < len(rows) {
+			yield(rows[whole:], len(rows)-whole)
+		}
+	}
+}
+
 // splitBy splits size rows with each run of one prepared statement; they must come out even.
 func (s rowset) splitBy(ctx context.Context, tx *transaction, rows [][]any, size int) (fresh, changed [][]any, err error) {
-	if len(rows) == 0 {
-		return nil, nil, nil
-	}
 	existing, err := tx.PrepareContext(ctx, s.shape.existing(size))
 	if err != nil {
 		return nil, nil, err
@@ -155,10 +164,8 @@ func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now a
 	if err := tx.QueryRowContext(ctx, find, s.origin.table.Name).Scan(&triggers); err != nil {
 		return err
 	}
-	size := min(insertRows, (maxArgs-1)/len(s.shape.columns))
-	whole := len(rows) - len(rows)%size
-	for _, part := range [][][]any{rows[:whole], rows[whole:]} {
-		if err := s.insertBy(ctx, tx, part, min(size, max(len(part), 1)), triggers, now); err != nil {
+	for part, size := range even(rows, min(insertRows, (maxArgs-1)/len(s.shape.columns))) {
+		if err := s.insertBy(ctx, tx, part, size, triggers, now); err != nil {
 			return err
 		}
 	}

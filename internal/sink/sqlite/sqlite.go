@@ -65,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	if o.BusyTimeout == 0 {
 		o.BusyTimeout = 10 * time.Second
 	}
-	w := &Warehouse{path: path, options: o, file: info, spare: newSpare()}
+	w := &Warehouse{path: path, options: o, file: info, spare: make(spare, 1)}
 	if w.writer, err = sql.Open("sqlite", dsn(path, 0, "_txlock=immediate")); err != nil {
 		return nil, fmt.Errorf("open warehouse: %w", err)
 	}

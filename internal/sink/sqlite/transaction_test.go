@@ -10,13 +10,20 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// A panic while the connection is lent comes out, and the next write finds the connection free.
-func TestAPanicKeepsNoConnection(t *testing.T) {
-	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "warehouse.db")})
+// newWarehouse has none of the exporter's tables yet.
+func newWarehouse(t *testing.T) *Warehouse {
+	t.Helper()
+	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "w.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
+	return w
+}
+
+// A panic while the connection is lent comes out, and the next write finds the connection free.
+func TestAPanicKeepsNoConnection(t *testing.T) {
+	w := newWarehouse(t)
 	insert := func(fill func()) error {
 		return w.write(t.Context(), "insert", func(tx *transaction) error {
 			if _, err := tx.ExecContext(t.Context(), `CREATE TABLE IF NOT EXISTS kept (n)`); err != nil {
@@ -49,17 +56,13 @@ func TestAPanicKeepsNoConnection(t *testing.T) {
 
 // A trigger that people put on a table ignores what it says it ignores.
 func TestTriggersOfPeople(t *testing.T) {
-	w, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "warehouse.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Close)
+	w := newWarehouse(t)
 	table := schema.Table{Name: "calls", Key: []string{"id"}, Columns: []schema.Column{{Name: "id", Type: schema.Integer}}}
 	var rows []sink.Row
 	for id := range int64(insertRows + 1) {
 		rows = append(rows, sink.Row{WindowStart: time.Unix(0, 0), Row: schema.Row{Values: []schema.Value{schema.IntValue(id)}}})
 	}
-	err = w.write(t.Context(), "insert", func(tx *transaction) error {
+	err := w.write(t.Context(), "insert", func(tx *transaction) error {
 		for _, statement := range []string{
 			createTable(table), `CREATE TABLE seen (what UNIQUE)`,
 			`CREATE TRIGGER note AFTER INSERT ON calls BEGIN INSERT OR IGNORE INTO seen VALUES ('a call'); END`,

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -82,18 +83,14 @@ func (o origin) keepVersions(ctx context.Context, tx *transaction, keys []schema
 		return nil, err
 	}
 	now := stamp(sink.Since(time.Now(), last))
-	if len(replaced) == 0 {
-		return now, nil
-	}
-	insert, err := tx.PrepareContext(ctx, o.insertVersion())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = insert.Close() }()
-	for _, args := range replaced {
-		if _, err := insert.ExecContext(ctx, append([]any{now}, args...)...); err != nil {
-			return nil, fmt.Errorf("keep version: %w", err)
+	err = tx.repeat(ctx, o.insertVersion(), len(replaced), 4+len(o.table.Key), func(set int, args []driver.NamedValue) {
+		args[0].Value = now
+		for i, value := range replaced[set] {
+			args[i+1].Value = value
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep version: %w", err)
 	}
 	return now, nil
 }
