@@ -2,7 +2,8 @@
 -- that is unstable has had no good read: it keeps when and how far it was read. While a window is running, its next_read_at
 -- is after the time at which the read began only when a backfill marked it in between: then the mark stands, and the
 -- window is to be read again, whole. Windows that are no longer running stay as they are: it is a commit that is
--- tried again, since its answer was lost.
+-- tried again, since its answer was lost. (The planner takes the epoch and the state for independent: of both it would expect
+-- a single row, and compare each window with each reading. Of a CASE it expects half of the rows.)
 UPDATE exporter.windows AS w
 SET state = CASE WHEN r.state <> 'running' AND w.next_read_at > r.read_at THEN 'due' ELSE r.state END,
     rows = CASE WHEN r.state = 'running' AND r.rows = 0 AND r.read_to IS NULL THEN w.rows ELSE r.rows END,
@@ -23,4 +24,4 @@ SET state = CASE WHEN r.state <> 'running' AND w.next_read_at > r.read_at THEN '
     lease_until = CASE WHEN r.state = 'running' THEN clock_timestamp() + $3::interval END
 FROM unnest($4::timestamptz[], $5::text[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[])
     AS r (start_at, state, rows, read_at, read_to, next_read_at, error)
-WHERE w.dataset = $1 AND w.epoch = $2 AND w.start_at = r.start_at AND w.state = 'running'
+WHERE w.dataset = $1 AND w.start_at = r.start_at AND CASE WHEN w.epoch = $2 THEN w.state = 'running' END
