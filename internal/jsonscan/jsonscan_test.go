@@ -85,15 +85,15 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-func TestTakeName(t *testing.T) {
-	if s := (jsonscan.Scanner{Text: ":1"}); s.TakeName("") {
-		t.Error("no name was taken for one")
-	}
-	for text, taken := range map[string]bool{` "a":1`: true, `"a" :1`: false, `"ab":1`: false, `"a"`: false, ``: false} {
-		s := jsonscan.Scanner{Text: text}
-		if s.TakeName(`"a"`) != taken || taken && s.Text[s.Pos:] != "1" {
+func TestTake(t *testing.T) {
+	for text, taken := range map[string]bool{`,"a":1`: true, `,"a":`: true, `,"a"`: false, `, "a":1`: false, `,"ab":1`: false, ``: false} {
+		s := jsonscan.Scanner{Text: "x" + text, Pos: 1}
+		if s.Take(`,"a":`) != taken || taken && s.Pos != 6 || !taken && s.Pos != 1 {
 			t.Errorf("%q: taken %t, then %q", text, !taken, s.Text[s.Pos:])
 		}
+	}
+	if s := (jsonscan.Scanner{Text: ":1"}); s.Take("") {
+		t.Error("no text was taken for one")
 	}
 }
 

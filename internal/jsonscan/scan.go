@@ -210,15 +210,14 @@ func (s *Scanner) Members() iter.Seq2[Token, error] {
 	}
 }
 
-// TakeName reads a name, if it is written like this one, quotes included, and the colon follows at once. Else it reads
-// nothing. Objects that follow each other mostly have the same names: to compare is faster than to read.
-func (s *Scanner) TakeName(quoted string) bool {
-	s.space()
-	rest := s.Text[s.Pos:]
-	if quoted == "" || !strings.HasPrefix(rest, quoted) || len(rest) == len(quoted) || rest[len(quoted)] != ':' {
+// Take reads what was read before at a place of the same kind, say from behind a value to behind the colon of the next
+// member, if it stands here, too. Else it reads nothing. Objects that follow each other mostly have the same names in one
+// order: to compare is faster than to read.
+func (s *Scanner) Take(text string) bool {
+	if text == "" || !strings.HasPrefix(s.Text[s.Pos:], text) {
 		return false
 	}
-	s.Pos += len(quoted) + 1
+	s.Pos += len(text)
 	return true
 }
 

@@ -7,8 +7,9 @@ const (
 	chunkValues = 4096
 	// chunkText is how many bytes of text are made at once; a longer text than a part of that has memory of its own.
 	chunkText = 32 << 10
-	// maxExpected is how many ids of a row are remembered for the next one.
+	// maxExpected is how many ids of a row are remembered for the next one, and maxLead with how many bytes each.
 	maxExpected = 256
+	maxLead     = 1 << 10
 )
 
 // Chunk is memory for rows that are kept together: with it a row costs hardly an allocation of its own, and its
@@ -29,9 +30,10 @@ type keptText struct {
 	plain bool // it stood between its quotes as it is
 }
 
-// chunkName is a name as it was written, with its quotes, and its slot.
+// chunkName is an id, and what stands before its value: the comma, unless it is the first one, the name, the colon.
 type chunkName struct {
-	text string
+	lead string
+	id   string
 	slot int
 }
 

@@ -182,11 +182,20 @@ func parseDay(s string) (int64, error) {
 	if s[4] != '-' || s[7] != '-' || year < 1 || month < 1 || month > 12 || day < 1 {
 		return 0, errDay
 	}
-	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
-	if day > 28 && t.Day() != day {
+	if day > 28 && time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {
 		return 0, errDay
 	}
-	return t.UnixMicro(), nil
+	return daysSinceEpoch(year, month, day) * microsPerDay, nil
+}
+
+// daysSinceEpoch are the days from 1970-01-01 to a day of the years from 1 on: time.Date takes five times as long. A year
+// begins in March here, so that the leap day is its last one.
+func daysSinceEpoch(year, month, day int) int64 {
+	const toEpoch = 719468 // from 0000-03-01 to 1970-01-01
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	return int64(365*year+year/4-year/100+year/400+(153*(month-3)+2)/5+day-1) - toEpoch
 }
 
 // digits is the number that s, digits only, stands for; -1 when something else is in it.

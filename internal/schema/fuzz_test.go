@@ -52,11 +52,14 @@ func FuzzMapInto(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`{"a":"x","b":"y"}`, `{"a":"x","b":"y","c":1}`}, {`{"a":"x\\"}`, `{"a":"x\\"}`}, {`{"a":"x"}`, `{"a":"x\""}`}, {`{"a":"x\\"}`, `{"a":"x\"y"}`}, {`{"a":"x"}`, `{"a":"\u0078"}`},
 		{`{"a":"x"}`, `{"a":"xy"}`}, {`{"a":""}`, `{"a":"" , "a":""}`}, {`{"a":"x"}`, `{"b":"x"}`}, {`{"a":"1","b":"1"}`, `{"a":1,"b":"1"}`}, {`{"a":" X"}`, `{"a":"x"`},
+		{`{"d":"2023-07-04T22:39:23Z","e":"2023-07-04T22:39:23Z"}`, `{ "d" : "2023-07-04T22:39:23Z", "e":"2023-07-04T22:39:23Z" ,"d":1}`},
+		{`{"a":"x", "b":1}`, `{"a":"x", "b":1, "a":"x"}`}, {`{"a":1,"a":1}`, `{"a":1,"a":1}`}, {`{"\u0061":"x","z":[1]}`, `{"\u0061":"x","z":[1]}`},
 	} {
 		f.Add(seed[0], seed[1])
 	}
 	mapper := compile(f, schema.Mapping{Table: "t", Fields: []schema.Field{
-		{ID: "a", Name: "a", Type: schema.Text}, {ID: "b", Name: "b", Type: schema.Numeric}, {ID: "c", Name: "c", Type: schema.Text, Transform: schema.Lower}}})
+		{ID: "a", Name: "a", Type: schema.Text}, {ID: "b", Name: "b", Type: schema.Numeric}, {ID: "c", Name: "c", Type: schema.Text, Transform: schema.Lower},
+		{ID: "d", Name: "d", Type: schema.Timestamptz}, {ID: "e", Name: "e", Type: schema.Timestamptz}}})
 	f.Fuzz(func(t *testing.T, first, second string) {
 		var chunk schema.Chunk
 		for _, raw := range []string{first, second, first, second, second} {

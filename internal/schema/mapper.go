@@ -117,8 +117,10 @@ func (m *Mapper) MapInto(to *Chunk, raw string) (Row, error) {
 // rowReader maps one row.
 type rowReader struct {
 	*Mapper
-	place int    // of the id to come in the row
-	chunk *Chunk // where the row is kept; nil: in memory of its own, and in that of raw
+	place int            // of the id that is read, in the row
+	id    string         // that is read
+	name  jsonscan.Token // the id as it was written, where it was not expected
+	chunk *Chunk         // where the row is kept; nil: in memory of its own, and in that of raw
 	in    jsonscan.Scanner
 	row   Row
 	seen  placeSet // by slot: the ids that were there
@@ -155,16 +157,21 @@ func (r *rowReader) read() error {
 		return &RejectError{Reason: err.Error()}
 	}
 	for first := true; ; first = false {
-		more, err := r.in.More(jsonscan.Object, first)
-		if err != nil {
-			return &RejectError{Reason: err.Error()}
+		slot, known := r.expected()
+		if !known {
+			var more bool
+			var err error
+			if slot, more, err = r.next(first); err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
 		}
-		if !more {
-			break
-		}
-		if err := r.member(); err != nil {
+		if err := r.member(slot); err != nil {
 			return err
 		}
+		r.place++
 	}
 	if err := r.in.End(); err != nil {
 		return &RejectError{Reason: err.Error()}
@@ -172,49 +179,64 @@ func (r *rowReader) read() error {
 	return r.closeExtra()
 }
 
-// member reads one id with its value.
-func (r *rowReader) member() error {
-	name, slot, known := r.expected()
-	if known && r.sameText(slot) {
-		r.place++
-		if !r.seen.add(slot) {
-			return r.twice(name.Text[1 : len(name.Text)-1])
-		}
-		r.row.Values[slot] = StrValue(r.chunk.before[slot].text)
-		return nil
+// expected passes over all that is before the value which the row before had at the same place: the comma, the name, the colon.
+// Rows have their ids in one order. known is false, and nothing is passed over, where something else is there.
+func (r *rowReader) expected() (slot int, known bool) {
+	if r.chunk == nil || r.place >= len(r.chunk.names) {
+		return 0, false
 	}
+	name := &r.chunk.names[r.place]
+	r.id = name.id
+	return name.slot, r.in.Take(name.lead)
+}
+
+// noSlot is the slot of an id that the mapping does not know.
+const noSlot = -1
+
+// next reads an id and the colon behind it, or the end of the row: then more is false.
+func (r *rowReader) next(first bool) (slot int, more bool, err error) {
+	start := r.in.Pos
+	if more, err = r.in.More(jsonscan.Object, first); err != nil {
+		return 0, false, &RejectError{Reason: err.Error()}
+	}
+	if !more {
+		return 0, false, nil
+	}
+	if r.name, err = r.in.Name(); err != nil {
+		return 0, false, &RejectError{Reason: err.Error()}
+	}
+	if r.id, _, err = r.name.Unquote(); err != nil {
+		return 0, false, &RejectError{Reason: "an id " + err.Error()}
+	}
+	slot, known := r.slots[r.id]
 	if !known {
-		var err error
-		if name, err = r.in.Name(); err != nil {
-			return &RejectError{Reason: err.Error()}
+		return noSlot, true, nil
+	}
+	r.expect(slot, r.in.Text[start:r.in.Pos])
+	return slot, true, nil
+}
+
+// member reads the value of the id.
+func (r *rowReader) member(slot int) error {
+	if r.again(slot) {
+		if !r.seen.add(slot) {
+			return r.twice(r.id)
 		}
+		return nil
 	}
 	value, err := r.in.Value()
 	if err != nil {
 		return &RejectError{Reason: err.Error()}
 	}
-	id := name.Text[1 : len(name.Text)-1]
-	if !known {
-		if id, _, err = name.Unquote(); err != nil {
-			return &RejectError{Reason: "an id " + err.Error()}
-		}
-		slot, known = r.slots[id]
-		r.expect(name, slot, known)
-	}
-	r.place++
 	switch {
-	case !known:
-		return r.unmappedID(id, name, value)
+	case slot == noSlot:
+		return r.unmappedID(r.id, r.name, value)
 	case !r.seen.add(slot):
-		return r.twice(id)
+		return r.twice(r.id)
 	case slot >= len(r.columns):
 		return nil // dropped
 	}
 	column := &r.columns[slot]
-	if column.Type == Timestamptz && r.timeText != "" && value.Text == r.timeText { // reports have some times twice
-		r.row.Values[slot] = r.time
-		return nil
-	}
 	converted, replaced, err := column.convert(value)
 	if err != nil {
 		return &RejectError{Field: column.Name, ID: column.ID, Reason: column.show(value) + " " + err.Error()}
@@ -231,34 +253,35 @@ func (r *rowReader) member() error {
 	return nil
 }
 
-// expected passes over the name that the row before had at the same place, and its colon: rows have their ids in one
-// order. known is false, and nothing is passed over, where another name is there, or none.
-func (r *rowReader) expected() (name jsonscan.Token, slot int, known bool) {
-	if r.chunk == nil || r.place >= len(r.chunk.names) {
-		return jsonscan.Token{}, 0, false
+// again takes a value that was read before: a text that the row before had in the slot, as many columns have few values, or
+// the last time of this row, as reports have some times twice. Where another one stands it takes nothing.
+func (r *rowReader) again(slot int) bool {
+	switch {
+	case slot == noSlot || slot >= len(r.columns):
+		return false
+	case r.columns[slot].Type == Timestamptz:
+		if !r.in.TakeString(r.timeText) {
+			return false
+		}
+		r.row.Values[slot] = r.time
+	default:
+		if r.chunk == nil || slot >= len(r.chunk.before) || !r.chunk.before[slot].plain || !r.in.TakePlain(r.chunk.before[slot].text) {
+			return false
+		}
+		r.row.Values[slot] = StrValue(r.chunk.before[slot].text)
 	}
-	of := &r.chunk.names[r.place]
-	if !r.in.TakeName(of.text) {
-		return jsonscan.Token{}, 0, false
-	}
-	return jsonscan.Token{Kind: jsonscan.String, Text: of.text}, of.slot, true
+	return true
 }
 
-// sameText passes over a value that is the text that the row before had in the slot.
-func (r *rowReader) sameText(slot int) bool {
-	return slot < len(r.chunk.before) && r.chunk.before[slot].plain && r.in.TakePlain(r.chunk.before[slot].text)
-}
-
-// expect keeps the slot of a plain name for the next row.
-func (r *rowReader) expect(name jsonscan.Token, slot int, known bool) {
-	place := r.place
-	if r.chunk == nil || !known || name.Escaped || place >= maxExpected {
+// expect keeps an id, and all that stood before its value, for the next row. lead is long only by white space.
+func (r *rowReader) expect(slot int, lead string) {
+	if r.chunk == nil || r.place >= maxExpected || len(lead) > maxLead {
 		return
 	}
-	for len(r.chunk.names) <= place {
+	for len(r.chunk.names) <= r.place {
 		r.chunk.names = append(r.chunk.names, chunkName{})
 	}
-	r.chunk.names[place] = chunkName{text: strings.Clone(name.Text), slot: slot}
+	r.chunk.names[r.place] = chunkName{lead: strings.Clone(lead), id: strings.Clone(r.id), slot: slot}
 }
 
 // unmappedID does what the mapping says to an id that it does not name.
@@ -379,10 +402,10 @@ func (s *placeSet) makeRoom(n int) {
 
 // add reports whether the number was not in the set yet.
 func (s *placeSet) add(place int) bool {
-	word, bit := place/64, uint64(1)<<(place%64)
-	at := &s.few[word%len(s.few)]
-	if word >= len(s.few) {
-		at = &s.many[word-len(s.few)]
+	word, bit := uint(place)/64, uint64(1)<<(uint(place)%64)
+	at := &s.few[word%uint(len(s.few))]
+	if word >= uint(len(s.few)) {
+		at = &s.many[word-uint(len(s.few))]
 	}
 	isNew := *at&bit == 0
 	*at |= bit

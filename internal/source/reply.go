@@ -98,7 +98,7 @@ func (r *reply) readArray(in *jsonscan.Scanner) error {
 
 // member is one of a row, as it was written.
 type member struct {
-	name string
+	lead string // what stands before its value: the comma, unless it is the first one, the name, the colon
 	text string // its value, where that is a string
 }
 
@@ -109,16 +109,16 @@ func passRow(in *jsonscan.Scanner, before []member) ([]member, error) {
 		return before, err
 	}
 	for place := 0; ; place++ {
-		more, err := in.More(jsonscan.Object, place == 0)
-		if err != nil || !more {
-			return before, err
-		}
-		if place >= len(before) || !in.TakeName(before[place].name) {
-			name, err := in.Name()
-			if err != nil {
+		if place == len(before) || !in.Take(before[place].lead) {
+			start := in.Pos
+			more, err := in.More(jsonscan.Object, place == 0)
+			if err != nil || !more {
 				return before, err
 			}
-			before = append(before[:min(place, len(before))], member{name: name.Text})
+			if _, err := in.Name(); err != nil {
+				return before, err
+			}
+			before = append(before[:place], member{lead: in.Text[start:in.Pos]})
 		}
 		is := &before[place]
 		if in.TakeString(is.text) {
