@@ -37,11 +37,9 @@ type Leases interface {
 }
 
 // Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it. Standing says
-// beforehand which rows a commit would mark as deleted. CommitsAtOnce is how many commits of a dataset are done sooner at
-// once than one after the other.
+// beforehand which rows a commit would mark as deleted.
 type Committer interface {
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
-	CommitsAtOnce() int
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)
 }
 

@@ -15,9 +15,9 @@ import (
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
-// holds the rows of two transactions at most. One with more work takes free ones of these besides: as many as the warehouse
-// commits at once, and more where reading takes much longer than committing. Then each lane holds the rows of one
-// transaction: it reads, then commits, and the others read meanwhile.
+// holds the rows of two transactions at most. One with more work takes free ones of these besides, where reading takes
+// much longer than committing. Then each lane holds the rows of one transaction: it reads, then commits, and the others read
+// meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
@@ -78,7 +78,6 @@ func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	w := &work{passage: p, end: end}
-	w.reading.Add(1)
 	w.lanes.Go(func() error { return w.lane(ctx) })
 	err := w.lanes.Wait()
 	if cause := context.Cause(ctx); cause != nil {
@@ -96,8 +95,6 @@ type work struct {
 	claiming sync.Mutex
 	over     bool        // nothing is left to be claimed, or that failed
 	more     atomic.Bool // windows were due beside those that were claimed last
-
-	beginning sync.Mutex // of lanes
 }
 
 // outlet is the way from what reads in a lane to what settles.
@@ -148,6 +145,7 @@ func (w *work) ahead() int {
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context) error {
+	w.reading.Add(1)
 	defer w.reading.Add(-1)
 	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup
@@ -195,41 +193,33 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 
 // another begins another lane, if there is work for it and a free one.
 func (w *work) another(ctx context.Context) {
-	w.beginning.Lock()
-	defer w.beginning.Unlock()
-	if !w.more.Load() || !w.anotherPays() || !w.Lanes.take() {
+	if !w.more.Load() || !w.efforts.readingIsLonger() || !w.Lanes.take() {
 		return
 	}
-	w.reading.Add(1)
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
 		return w.lane(ctx)
 	})
 }
 
-// anotherPays reports whether another lane is worth its memory: where the warehouse has time for its commits, or reading
-// takes much longer than those. A lane that has begun goes on until nothing is due.
-func (w *work) anotherPays() bool {
-	reading, committing, known := w.efforts.lately()
-	return known && (int(w.reading.Load()) < w.Warehouse.CommitsAtOnce() || reading >= worthALane*committing)
-}
-
-// worthALane is how many times as long as committing reading must take for a lane beyond those that the warehouse has time
-// for: about as long is both where one process does all of it, and such a lane would gain nothing.
-const worthALane = 3
-
-// efforts are how long reading and committing took of late.
+// efforts are how long reading and committing took of late. Several lanes are worth their memory where reading takes
+// much longer. Where the warehouse is the slower one, they are worse than one: commits that are under way at once are in
+// each other's way.
 type efforts struct {
 	mu                  sync.Mutex
 	parts               int
 	reading, committing time.Duration
 }
 
-// lately is how long both took, the parts before the last one less and less; known is false until something was committed.
-func (e *efforts) lately() (reading, committing time.Duration, known bool) {
+// worthALane is how many times as long as committing reading must take for another lane to begin: about as long is both
+// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due.
+const worthALane = 2
+
+// readingIsLonger reports whether reading takes much longer than committing; false until something was committed.
+func (e *efforts) readingIsLonger() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.reading, e.committing, e.parts > 0
+	return e.parts > 0 && e.reading >= worthALane*e.committing
 }
 
 // add adds a part. What it took counts twice as much as the one before. The clock may have been set back meanwhile.

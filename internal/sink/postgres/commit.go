@@ -51,10 +51,6 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// CommitsAtOnce is two: while one waits for its client, or for the disk at its end, the server works for the other. Three
-// gain no more, and take their memory.
-func (w *Warehouse) CommitsAtOnce() int { return 2 }
-
 // storeBesides writes the batch's rows of further tables, which all are staged in the same place.
 func (w *Warehouse) storeBesides(ctx context.Context, tx pgx.Tx, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
 	for _, t := range b.Besides {

@@ -128,9 +128,6 @@ type Warehouse interface {
 	// without a time, rows that are marked already, and rows that were written after Sweep.SeenAt are left alone. Only
 	// for a table that marks deleted rows and has a key and a time field.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
-	// CommitsAtOnce is how many commits of a dataset are done sooner at once than one after the other; 1 where they take
-	// turns.
-	CommitsAtOnce() int
 	// Standing is what the table has of a stretch of time and is not marked as deleted, and which of it is gone: has
 	// none of the keys of the rows that are present. It changes nothing.
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)

@@ -61,9 +61,6 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// CommitsAtOnce is one: a file has one writer.
-func (w *Warehouse) CommitsAtOnce() int { return 1 }
-
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
 func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) error {
 	seen := make(map[string]sink.Reject, len(b.Rejects))
