@@ -248,3 +248,23 @@ func TestPartsOfALease(t *testing.T) {
 		w.mustEqualTruth(since, w.edge())
 	})
 }
+
+// A server that refuses long ranges has spans cut in all lanes at once: each lane may cut as many in a row as one alone might.
+func TestLanesCutSpansAtOnce(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -10)
+		w := newWorld(t, k, calls(200), since, func(d *export.Dataset) { d.MaxSpan = 32 * time.Hour })
+		w.clock.Advance(5 * 24 * time.Hour)
+		w.exporter.Lanes = export.NewLanes(2)
+		w.sim.Script(simulator.When(func(r simulator.Request) bool {
+			return r.From.After(since.AddDate(0, 0, 2)) && r.To.Sub(r.From) > 61*time.Minute
+		}), simulator.Delay(30*time.Millisecond), simulator.Status(504, ""))
+		s, err := w.exporter.Export(t.Context(), passOnce())
+		if err != nil || len(s.Failed) > 0 {
+			t.Errorf("%d spans failed: %v", len(s.Failed), err)
+		}
+		w.mustEqualTruth(since, start)
+	})
+}

@@ -18,7 +18,7 @@ const (
 	// documented, and a row on a bound that is exclusive on both sides would be in no window. A second, in
 	// case the server rounds.
 	lead = time.Second
-	// maxHeavy is how many spans in a row may be cut for being too slow or refused, without one read in
+	// maxHeavy is how many spans in a row may be cut in each lane for being too slow or refused, without one read in
 	// between: a server that answers nothing is not asked ever smaller questions.
 	maxHeavy = 5
 )
@@ -222,7 +222,7 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 		return false
 	case request.Class == source.TooHeavy,
 		(request.Class == source.Refused || request.Class == source.Errored) && (request.Skip > 0 || s.wide(stretch)):
-		return s.heavy.Add(1) <= maxHeavy
+		return s.heavy.Add(1) <= maxHeavy*max(1, s.reading.Load())
 	}
 	return false
 }
