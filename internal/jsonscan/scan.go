@@ -210,9 +210,9 @@ func (s *Scanner) Members() iter.Seq2[Token, error] {
 	}
 }
 
-// Take reads what was read before at a place of the same kind, say from behind a value to behind the colon of the next
-// member, if it stands here, too. Else it reads nothing. Objects that follow each other mostly have the same names in one
-// order: to compare is faster than to read.
+// Take reads what was read before at a place of the same kind, if it stands here, too: from behind a value to behind the colon
+// of the next member, or from behind the brace to behind the first one's. Else it reads nothing. Objects that follow each
+// other mostly have the same names in one order: to compare is faster than to read.
 func (s *Scanner) Take(text string) bool {
 	if text == "" || !strings.HasPrefix(s.Text[s.Pos:], text) {
 		return false

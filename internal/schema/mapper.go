@@ -124,7 +124,8 @@ type rowReader struct {
 	in    jsonscan.Scanner
 	row   Row
 	seen  placeSet // by slot: the ids that were there
-	// timeText is the last Timestamptz as it was written, with its quotes, and time what it stands for.
+	// timeText is the last Timestamptz as it was written, with its quotes, and time what it stands for: in every column, since
+	// the mapping has one time zone.
 	timeText string
 	time     Value
 	extra    *canonWriter // what becomes _extra; nil when there is nothing
@@ -273,7 +274,7 @@ func (r *rowReader) again(slot int) bool {
 	return true
 }
 
-// expect keeps an id, and all that stood before its value, for the next row. lead is long only by white space.
+// expect keeps an id, and all that stood before its value, for the next row. A lead is long only by escapes and white space.
 func (r *rowReader) expect(slot int, lead string) {
 	if r.chunk == nil || r.place >= maxExpected || len(lead) > maxLead {
 		return
