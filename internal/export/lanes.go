@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
@@ -97,6 +99,25 @@ type work struct {
 	more     atomic.Bool // windows were due beside those that were claimed last
 }
 
+// spans are stretches of time, of which many adjoin.
+type spans struct {
+	mu  sync.Mutex
+	all []window.Window
+}
+
+func (s *spans) add(span window.Window) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, span)
+}
+
+// has reports whether one of them has an instant.
+func (s *spans) has(at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.all, func(span window.Window) bool { return span.Contains(at) })
+}
+
 // outlet is the way from what reads in a lane to what settles.
 type outlet struct {
 	outcomes chan outcome
@@ -146,6 +167,7 @@ func (w *work) ahead() int {
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context) error {
 	w.reading.Add(1)
+	w.began.Add(1)
 	defer w.reading.Add(-1)
 	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/source/simulator"
 )
 
@@ -264,6 +265,111 @@ func TestLanesCutSpansAtOnce(t *testing.T) {
 		s, err := w.exporter.Export(t.Context(), passOnce())
 		if err != nil || len(s.Failed) > 0 {
 			t.Errorf("%d spans failed: %v", len(s.Failed), err)
+		}
+		w.mustEqualTruth(since, start)
+	})
+}
+
+// meetingAtABound has the span behind a bound read before the one that ends there, and committed after it. A row of the second
+// before the bound is restated in between.
+type meetingAtABound struct {
+	export.Warehouse
+	export.Source
+	appear  func(bound time.Time)
+	restate func()
+
+	mu      sync.Mutex
+	waiting map[int64]bool // bounds at which a span ends that is to be read
+	bound   time.Time      // where two met; zero: nowhere yet
+
+	met, behind, before chan struct{} // two met; the one behind was read; the one before was committed
+}
+
+func (m *meetingAtABound) Rows(ctx context.Context, q source.Query, to source.Taker) (source.Reading, error) {
+	if m.meets(q.Range.Start.Add(time.Second)) { // its lead
+		m.appear(m.bound)
+		return m.Source.Rows(ctx, q, to)
+	}
+	m.mu.Lock()
+	m.waiting[q.Range.End.UnixMicro()] = true
+	m.mu.Unlock()
+	if m.await(m.met, time.Second) && q.Range.End.Equal(m.bound) && m.await(m.behind, 10*time.Second) {
+		m.restate()
+	}
+	m.mu.Lock()
+	delete(m.waiting, q.Range.End.UnixMicro())
+	m.mu.Unlock()
+	return m.Source.Rows(ctx, q, to)
+}
+
+// meets reports whether a span that begins here is the one behind the bound.
+func (m *meetingAtABound) meets(start time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.bound.IsZero() || !m.waiting[start.UnixMicro()] {
+		return false
+	}
+	m.bound = start
+	close(m.met)
+	return true
+}
+
+func (m *meetingAtABound) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
+	select {
+	case <-m.met:
+	default:
+		return m.Warehouse.Commit(ctx, b)
+	}
+	if b.Range.Start.Equal(m.bound) {
+		close(m.behind)
+		m.await(m.before, 10*time.Second)
+	}
+	counts, err := m.Warehouse.Commit(ctx, b)
+	if b.Range.End.Equal(m.bound) {
+		close(m.before)
+	}
+	return counts, err
+}
+
+func (m *meetingAtABound) await(done chan struct{}, most time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(most):
+		return false
+	}
+}
+
+// A row just before the bound of two spans is read with both. What the span's own lane reads of it stands, though the other lane
+// read it before and commits after.
+func TestLanesMeetAtABound(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, since := lanesWorld(t, k)
+		w.clock.Advance(24 * time.Hour) // no window is read again
+		var key string
+		m := &meetingAtABound{
+			Warehouse: w.warehouse, Source: w.exporter.Source, waiting: map[int64]bool{},
+			met: make(chan struct{}), behind: make(chan struct{}), before: make(chan struct{}),
+			appear: func(bound time.Time) {
+				var err error
+				if key, err = w.sim.Insert(w.report.ID, bound.Add(-500*time.Millisecond), nil); err != nil {
+					t.Error(err)
+				}
+			},
+			restate: func() {
+				if err := w.sim.Change(w.report.ID, key, map[string]any{w.report.Metric("direction").ID: "restated"}); err != nil {
+					t.Error(err)
+				}
+			},
+		}
+		w.exporter.Warehouse, w.exporter.Source = m, m
+		w.export()
+		select {
+		case <-m.before:
+		default:
+			t.Errorf("no two spans met at a bound (%s)", m.bound)
 		}
 		w.mustEqualTruth(since, start)
 	})

@@ -81,7 +81,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
-	o.batch.Rows = nil
+	o.batch.Rows, o.batch.Neighbours = nil, nil
 	p.spare.giveBack(o.memory)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)

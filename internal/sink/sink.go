@@ -232,12 +232,15 @@ const (
 
 // Batch is the rows of a span, mapped, ready to commit.
 type Batch struct {
-	Lease    Lease
-	Table    schema.Table
-	Write    Write
-	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
-	Rejects  []Reject
-	Readings []Reading
+	Lease Lease
+	Table schema.Table
+	Write Write
+	Rows  []Row // keyed tables: any order, keys may repeat (the last version counts)
+	// Neighbours are rows of a keyed table that others read, too, and commit at the same time: they are added where the table
+	// has none of their key. What it has may be newer: it stays, and counts as unchanged.
+	Neighbours []Row
+	Rejects    []Reject
+	Readings   []Reading
 	// Range is the stretch of time that was read. The dataset's rejects whose stretch lies wholly in it are
 	// replaced by Rejects.
 	Range window.Window

@@ -167,6 +167,15 @@ func (a *arranged) decide(place int, v verdict) {
 	a.verdicts[place] = v
 }
 
+// leaveChanged takes rows that the table has otherwise for unchanged.
+func (a *arranged) leaveChanged() {
+	for place, v := range a.verdicts {
+		if v == changed {
+			a.decide(place, unchanged)
+		}
+	}
+}
+
 // count is how many rows have the verdict.
 func (a *arranged) count(v verdict) int64 { return a.tally[v] }
 

@@ -35,6 +35,11 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 			return err
 		}
 		rows.countArrivals(b.Arrivals)
+		added, err := arrange(w.target(b.Table), b.Neighbours).add(ctx, tx, at)
+		if err != nil {
+			return err
+		}
+		counts = counts.Plus(added)
 		besides, err := w.storeBesides(ctx, tx, b, at)
 		if err != nil {
 			return err

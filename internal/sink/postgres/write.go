@@ -47,6 +47,30 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 	return a.counts(written), err
 }
 
+// add adds the rows whose keys the table does not have, and leaves the others.
+func (a *arranged) add(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Counts, error) {
+	if len(a.rows) == 0 {
+		return sink.Counts{}, nil
+	}
+	a.exportedAt = at
+	for range attempts {
+		a.forget()
+		if err := a.compareByKey(ctx, tx.Conn().PgConn()); err != nil {
+			return sink.Counts{}, err
+		}
+		a.leaveChanged()
+		if a.count(unseen) == 0 {
+			return a.counts(0), nil
+		}
+		// Where another commit has just added one of them the table has it by the next look.
+		if copied, err := a.copyUnseen(ctx, tx); err != nil || copied {
+			return a.counts(a.count(unseen)), err
+		}
+	}
+	written, err := a.upsertStaged(ctx, tx) // which says what is in the way
+	return a.counts(written), err
+}
+
 // timed compares, and adds the time that it takes to what the batch was to know.
 func (a *arranged) timed(ctx context.Context, conn *pgconn.PgConn, compare func(context.Context, *pgconn.PgConn) error) error {
 	if a.comparing != nil {

@@ -21,6 +21,7 @@ func commitTests() []exercise {
 		{"the same row in another window", testCommitOtherWindow},
 		{"a deleted row that is back", testCommitUndeleted},
 		{"many rows", testCommitMany},
+		{"rows that others read, too, are only added", testCommitNeighbours},
 		{"without a key", testCommitKeyless},
 		{"all or nothing when a row is refused", testCommitPoisoned},
 		{"all or nothing when it is cancelled", testCommitCancelled},
@@ -40,6 +41,21 @@ func (b bench) agents() string {
 func (b bench) exportedAt() string {
 	b.t.Helper()
 	return b.column(`SELECT _exported_at FROM ` + b.Table(calls) + ` ORDER BY call_id`)
+}
+
+func testCommitNeighbours(b bench) {
+	b.planned(0, 2)
+	b.store(call("a", clock(0, 1), "Asha", 1), call("b", clock(0, 2), "Ben", 2))
+	before := b.exportedAt()
+	batch := read(b.claim(within(hours(1, 2))), clock(2, 0), clock(2, 0), call("d", clock(1, 1), "Dan", 4))
+	batch.Neighbours = []sink.Row{call("c", clock(0, 59), "Cleo", 3), call("b", clock(0, 2), "stale", 9), call("a", clock(0, 1), "Asha", 1)}
+	equal(b, "counts", b.commit(batch), sink.Counts{Inserted: 2, Unchanged: 2})
+	equal(b, "rows", b.agents(), "a=Asha/1 b=Ben/2 c=Cleo/3 d=Dan/4")
+	equal(b, "what was there is not written", strings.HasPrefix(b.exportedAt(), before), true)
+	equal(b, "again", b.commit(batch), sink.Counts{Unchanged: 4})
+	batch.Neighbours = append(batch.Neighbours, call("d", clock(1, 1), "stale", 9))
+	equal(b, "one of its own, too", b.commit(batch), sink.Counts{Unchanged: 5})
+	equal(b, "rows", b.agents(), "a=Asha/1 b=Ben/2 c=Cleo/3 d=Dan/4")
 }
 
 func testCommitCounts(b bench) {

@@ -33,6 +33,11 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts, err = rows.write(ctx, tx, b, written); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
+		added, err := encode(b.Table, b.Neighbours).add(ctx, tx, written)
+		if err != nil {
+			return fmt.Errorf("add rows of neighbours: %w", err)
+		}
+		counts = counts.Plus(added)
 		if err := keepArrivals(ctx, tx, b); err != nil {
 			return err
 		}

@@ -56,6 +56,19 @@ func (s rowset) store(ctx context.Context, tx *transaction, now any) (sink.Count
 	}, nil
 }
 
+// add adds the rows whose keys the table does not have, and leaves the others.
+func (s rowset) add(ctx context.Context, tx *transaction, now any) (sink.Counts, error) {
+	if len(s.rows) == 0 {
+		return sink.Counts{}, nil
+	}
+	fresh, _, err := s.split(ctx, tx)
+	if err != nil {
+		return sink.Counts{}, err
+	}
+	added := int64(len(fresh))
+	return sink.Counts{Inserted: added, Unchanged: int64(len(s.rows)) - added, Duplicate: s.duplicate}, s.insert(ctx, tx, fresh, now)
+}
+
 // split tells the rows that the table does not have, and those that it has otherwise.
 func (s rowset) split(ctx context.Context, tx *transaction) (fresh, changed [][]any, err error) {
 	if s.comparing != nil {
