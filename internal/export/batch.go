@@ -50,8 +50,12 @@ func (s *span) place(p part) *sink.Batch {
 // readElsewhere reports whether another lane reads a row, or has read it in this pass: it may know the row better, whichever of
 // both commits first. Where the API's ranges are about another time, the row's own time does not tell who reads it.
 func (s *span) readElsewhere(row schema.Row) bool {
+	if s.began.Load() <= 1 || s.server.strayed() {
+		return false
+	}
 	at, ok := s.timed().at(row)
-	return ok && s.began.Load() > 1 && !s.server.strayed() && !s.held.span.Contains(at) && s.taken.has(at)
+	mine := window.Window{Start: s.tallies[0].Window.Start, End: s.tallies[len(s.tallies)-1].Window.End}
+	return ok && !mine.Contains(at) && s.taken.has(at)
 }
 
 // placer tells the window that a row falls in by its time, and where in the lease that window is (-1: the row

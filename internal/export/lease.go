@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"samespace-exporter/internal/sink"
-	"samespace-exporter/internal/window"
 )
 
 // ErrInterrupted is the cause of a context that ends a pass before its work is done: a signal, or a drain
@@ -19,8 +18,7 @@ var ErrInterrupted = errors.New("interrupted")
 // held is a lease that is being renewed until it ends.
 type held struct {
 	mu    sync.Mutex
-	lease sink.Lease    // of the windows that are not done yet
-	span  window.Window // of all that was leased
+	lease sink.Lease // of the windows that are not done yet
 
 	abandon context.CancelCauseFunc // ends the work on the span
 	stop    context.CancelFunc      // ends the renewing
@@ -38,7 +36,7 @@ type held struct {
 func (e *Exporter) hold(ctx context.Context, lease sink.Lease) (context.Context, *held) {
 	working, lost := context.WithCancelCause(ctx)
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h := &held{lease: lease, span: lease.Span(), abandon: lost, stop: stop}
+	h := &held{lease: lease, abandon: lost, stop: stop}
 	h.done.Go(func() { lost(e.renew(renewing, h)) })
 	return working, h
 }

@@ -35,7 +35,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 			return err
 		}
 		rows.countArrivals(b.Arrivals)
-		added, err := arrange(w.target(b.Table), b.Neighbours).add(ctx, tx, at)
+		added, err := arrange(rows.target, b.Neighbours).add(ctx, tx, at)
 		if err != nil {
 			return err
 		}
