@@ -25,11 +25,6 @@ func (s *span) place(p part) *sink.Batch {
 		if !ok {
 			continue
 		}
-		if at < 0 && s.readElsewhere(b.Rows[i].Row) {
-			b.Rows[i].WindowStart = start
-			b.Neighbours = append(b.Neighbours, b.Rows[i])
-			continue
-		}
 		if kept < i {
 			b.Rows[kept] = b.Rows[i]
 		}
@@ -45,17 +40,6 @@ func (s *span) place(p part) *sink.Batch {
 		b.Rejects[i].WindowStart, b.Rejects[i].WindowEnd = bounds.Start, bounds.End
 	}
 	return b
-}
-
-// readElsewhere reports whether another lane reads a row, or has read it in this pass: it may know the row better, whichever of
-// both commits first. Where the API's ranges are about another time, the row's own time does not tell who reads it.
-func (s *span) readElsewhere(row schema.Row) bool {
-	if s.began.Load() <= 1 || s.server.strayed() {
-		return false
-	}
-	at, ok := s.timed().at(row)
-	mine := window.Window{Start: s.tallies[0].Window.Start, End: s.tallies[len(s.tallies)-1].Window.End}
-	return ok && !mine.Contains(at) && s.taken.has(at)
 }
 
 // placer tells the window that a row falls in by its time, and where in the lease that window is (-1: the row

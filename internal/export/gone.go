@@ -95,7 +95,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 	if !ok {
 		return nil
 	}
-	standing, err := p.Warehouse.Standing(ctx, b.Table, within, slices.Concat(b.Rows, b.Neighbours, o.evidence.present))
+	standing, err := p.Warehouse.Standing(ctx, b.Table, within, slices.Concat(b.Rows, o.evidence.present))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +11,6 @@ import (
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
-	"samespace-exporter/internal/window"
 )
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
@@ -75,17 +73,22 @@ func (l *Lanes) take() bool { return l != nil && l.free.TryAcquire(1) }
 func (l *Lanes) giveBack() { l.free.Release(1) }
 
 // exportDue reads what is due, span by span, in as many lanes as there is work for, until nothing is due or the pass
-// is to stop.
+// is to stop. What a lane gave back when the others had found nothing more to claim is read by one that begins anew.
 func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	w := &work{passage: p, end: end}
-	w.lanes.Go(func() error { return w.lane(ctx) })
-	err := w.lanes.Wait()
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
+	for again := true; again; again = p.overtaken.Swap(false) {
+		w := &work{passage: p, end: end}
+		w.lanes.Go(func() error { return w.lane(ctx) })
+		err := w.lanes.Wait()
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // work is what is due, while it is worked on in several lanes.
@@ -97,25 +100,6 @@ type work struct {
 	claiming sync.Mutex
 	over     bool        // nothing is left to be claimed, or that failed
 	more     atomic.Bool // windows were due beside those that were claimed last
-}
-
-// spans are stretches of time, of which many adjoin.
-type spans struct {
-	mu  sync.Mutex
-	all []window.Window
-}
-
-func (s *spans) add(span window.Window) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = append(s.all, span)
-}
-
-// has reports whether one of them has an instant.
-func (s *spans) has(at time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.all, func(span window.Window) bool { return span.Contains(at) })
 }
 
 // outlet is the way from what reads in a lane to what settles.
@@ -167,13 +151,16 @@ func (w *work) ahead() int {
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context) error {
 	w.reading.Add(1)
-	w.began.Add(1)
 	defer w.reading.Add(-1)
 	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup
 	settling.Go(func() {
+		var mine sink.Lane
 		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
 		for o := range out.outcomes {
+			if o.batch != nil {
+				o.batch.Lane = &mine
+			}
 			if err := w.settle(ctx, o); err != nil {
 				w.end(err)
 			}

@@ -80,9 +80,10 @@ type passage struct {
 	keptOtherwise bool
 	// heavy counts the spans in a row that were cut since the source did not answer them.
 	heavy atomic.Int32
-	// reading counts the lanes at work, began those that ever were, and taken is what they claimed.
-	reading, began atomic.Int32
-	taken          spans
+	// reading counts the lanes at work.
+	reading atomic.Int32
+	// overtaken is set when windows were given back that are to be read again at once.
+	overtaken atomic.Bool
 	// efforts tell whether another lane is worth its memory.
 	efforts efforts
 	// spare is what rows lay in that are committed.
@@ -204,7 +205,6 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 		return claimed{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
 	}
 	c.lease = lease
-	p.taken.add(lease.Span())
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
 	return c, true, nil
 }

@@ -76,13 +76,6 @@ func (s *server) draws() bool {
 
 func (s *server) drawsLocked() bool { return !s.strays && s.nearerTears < maxNearerTears }
 
-// strayed reports whether the API's ranges are about something else than the rows' time.
-func (s *server) strayed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.strays
-}
-
 func (s *server) page() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,7 +72,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		// The table may have been altered under our feet: look again next time. Not so when the lease is lost, which
 		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
 		var unavailable *sink.UnavailableError
-		if !errors.Is(err, sink.ErrLeaseLost) && !errors.As(err, &unavailable) {
+		if !errors.Is(err, sink.ErrLeaseLost) && !errors.Is(err, sink.ErrOvertaken) && !errors.As(err, &unavailable) {
 			p.prepared.Store(false)
 		}
 		return err
@@ -81,7 +81,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
-	o.batch.Rows, o.batch.Neighbours = nil, nil
+	o.batch.Rows = nil
 	p.spare.giveBack(o.memory)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
@@ -137,6 +137,10 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return nil
 	case len(lease.Entries) == 0:
 		return nil // what failed came after the last commit: nothing is left to be read
+	case errors.Is(err, sink.ErrOvertaken):
+		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", lease.Span().String(), "reason", err)
+		p.overtaken.Store(true)
+		return p.write("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	}

@@ -31,6 +31,11 @@ import (
 // holder must stop working on the span. It is no failure of the span.
 var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
 
+// ErrOvertaken says that somebody else, in another lane or process, wrote a row that the batch has otherwise, and did so
+// since the batch's lease was claimed: either may have seen the newer version. Nothing of the batch was written; its windows
+// are to be read again. That ends: whoever is told so, another's commit went through.
+var ErrOvertaken = errors.New("overtaken: a row was written by another lane or replica while its span was being read")
+
 // ErrSuperseded says that the dataset was prepared with another config since the caller prepared it: what the caller
 // would read is no longer what the table and the ledger are to hold. It is no failure of the dataset.
 var ErrSuperseded = errors.New("another process has prepared this dataset with another config: restart this one with the newer config")
@@ -176,6 +181,9 @@ type Lease struct {
 	Epoch   int64
 	Entries []Entry // as they were before the claim, adjacent, in order of time; at least one
 	TTL     time.Duration
+	// ClaimedAt is when it was claimed, by the database's clock: what is read under it is newer than all that was written
+	// before. Zero: not known, so that nothing overtakes it.
+	ClaimedAt time.Time
 }
 
 // Span is the stretch of time of the lease's windows.
@@ -232,15 +240,14 @@ const (
 
 // Batch is the rows of a span, mapped, ready to commit.
 type Batch struct {
-	Lease Lease
-	Table schema.Table
-	Write Write
-	Rows  []Row // keyed tables: any order, keys may repeat (the last version counts)
-	// Neighbours are rows of a keyed table that others read, too, and commit at the same time: they are added where the table
-	// has none of their key. What it has may be newer: it stays, and counts as unchanged.
-	Neighbours []Row
-	Rejects    []Reject
-	Readings   []Reading
+	Lease    Lease
+	Table    schema.Table
+	Write    Write
+	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
+	Rejects  []Reject
+	Readings []Reading
+	// Lane is whose commits these are. What it wrote itself does not overtake it. nil: of nobody.
+	Lane *Lane
 	// Range is the stretch of time that was read. The dataset's rejects whose stretch lies wholly in it are
 	// replaced by Rejects.
 	Range window.Window

@@ -26,6 +26,8 @@ type arranged struct {
 	duplicates int64
 	comparing  *time.Duration // see sink.Batch.Compared
 	origin     origin         // of what is written
+	// overtaking is when a version was written that the rows must not take the place of. Zero: never.
+	overtaking sink.Overtaking
 }
 
 // verdict is how a row differs from what the table has.
@@ -165,15 +167,6 @@ func (a *arranged) decide(place int, v verdict) {
 	a.tally[a.verdicts[place]]--
 	a.tally[v]++
 	a.verdicts[place] = v
-}
-
-// leaveChanged takes rows that the table has otherwise for unchanged.
-func (a *arranged) leaveChanged() {
-	for place, v := range a.verdicts {
-		if v == changed {
-			a.decide(place, unchanged)
-		}
-	}
 }
 
 // count is how many rows have the verdict.

@@ -66,7 +66,7 @@ func tryWriting(ctx context.Context, tx pgx.Tx, schemaName string) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{t.create(), t.createStage(), t.upsert(), "DROP TABLE " + stageTable, "DROP TABLE " + t.name()}
+	statements := []string{t.create(), t.createStage()}
 	if !exists {
 		statements = append([]string{createSchema(schemaName)}, statements...)
 	}
@@ -75,5 +75,9 @@ func tryWriting(ctx context.Context, tx pgx.Tx, schemaName string) error {
 			return err
 		}
 	}
-	return nil
+	if _, err := arrange(t, nil).upsert(ctx, tx); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "DROP TABLE "+stageTable+"; DROP TABLE "+t.name(), pgx.QueryExecModeSimpleProtocol)
+	return err
 }

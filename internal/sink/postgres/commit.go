@@ -23,23 +23,19 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	rows := arrange(w.target(b.Table), b.Rows)
 	rows.comparing, rows.origin = b.Compared, origin{sink.CauseRead, b.Run}
-	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
-		at, err := fence(ctx, tx, b)
-		if err != nil {
+	var at time.Time
+	err = w.inTx(ctx, "commit", func(tx pgx.Tx) (err error) {
+		if at, err = fence(ctx, tx, b); err != nil {
 			return err
 		}
 		if at, err = rows.takeTurn(ctx, tx, at); err != nil {
 			return err
 		}
+		rows.overtaking = b.Overtaking(at)
 		if counts, err = rows.store(ctx, tx, b, at); err != nil {
 			return err
 		}
 		rows.countArrivals(b.Arrivals)
-		added, err := arrange(rows.target, b.Neighbours).add(ctx, tx, at)
-		if err != nil {
-			return err
-		}
-		counts = counts.Plus(added)
 		besides, err := w.storeBesides(ctx, tx, b, at)
 		if err != nil {
 			return err
@@ -53,6 +49,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if err != nil {
 		return sink.Counts{}, err
 	}
+	b.Lane.Wrote(rows.exportedAt)
 	return counts, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -64,6 +65,25 @@ func TestAKeyThatIsBeingWrittenIsWaitedFor(t *testing.T) {
 	w.equal("counts", counts, sink.Counts{Inserted: 2, Unchanged: 1})
 }
 
+// A version that becomes visible only once the commit waits for its row overtakes it, too.
+func TestACommitIsOvertakenWhileItWaits(t *testing.T) {
+	w := newWorld(t)
+	w.store(row("a", 1, 1), row("b", 2, 1))
+	b := batch(w.lease(0), []sink.Row{row("a", 1, 2), row("b", 2, 2)})
+	w.exec(`BEGIN; UPDATE samespace.calls SET n = 9, _exported_at = clock_timestamp() WHERE id = 'a'`)
+	committed := make(chan error, 1)
+	go func() {
+		_, err := w.Commit(t.Context(), b)
+		committed <- err
+	}()
+	w.awaitLockWaits(1)
+	w.exec(`COMMIT`)
+	if err := <-committed; !errors.Is(err, sink.ErrOvertaken) {
+		t.Errorf("got %v, want that it is overtaken", err)
+	}
+	w.equal("rows", w.cell(`SELECT string_agg(id || n, ' ' ORDER BY id) FROM samespace.calls`), "a9 b1")
+}
+
 func TestACommitInFlightBeyondItsLeaseCannotBeTakenOver(t *testing.T) {
 	w := newWorld(t)
 	next := window.Window{Start: at(60), End: at(120)}
@@ -110,6 +130,7 @@ func TestCommitsOfTheSameKeysNeverDeadlock(t *testing.T) {
 	var writers sync.WaitGroup
 	for hour := range hours {
 		lease := w.lease(hour)
+		lease.ClaimedAt = time.Time{} // so that all write
 		random := rand.New(rand.NewPCG(1, uint64(hour)))
 		writers.Go(func() {
 			for range rounds {

@@ -94,7 +94,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 		if err != nil || len(span) == 0 {
 			return err
 		}
-		if err := tx.QueryRow(ctx, statement("claim_epoch"), r.Dataset).Scan(&lease.Epoch); err != nil {
+		if err := tx.QueryRow(ctx, statement("claim_epoch"), r.Dataset).Scan(&lease.Epoch, &lease.ClaimedAt); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, statement("claim_take"), r.Dataset, starts(span), lease.Epoch, r.Owner, r.TTL); err != nil {

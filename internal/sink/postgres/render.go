@@ -112,9 +112,10 @@ func (t target) copyStage() string {
 		strings.Join(quoteAll(append(names(t.written()), stageColumn)), ", "))
 }
 
-// upsert writes the staged rows that the table does not have as they are, and counts them. (On Citus the
-// command's own count is of the staged rows.)
-func (t target) upsert() string {
+// upsertStage writes the staged rows that the table does not have as they are, but none in place of a version that overtakes it
+// (see sink.Overtaking: $1 and $2 are its bounds, $3 what is not meant), and counts them. (On Citus the command's own count is
+// of the staged rows.)
+func (t target) upsertStage() string {
 	written := quoteAll(names(t.written()))
 	var set []string
 	for _, c := range t.written() {
@@ -125,8 +126,9 @@ func (t target) upsert() string {
 	deleted := ""
 	if t.MarksDeleted {
 		set = append(set, quote(schema.DeletedAtColumn)+" = NULL")
-		deleted = "\n        OR t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
+		deleted = "\n            OR t." + quote(schema.DeletedAtColumn) + " IS NOT NULL"
 	}
+	exportedAt := quote(schema.ExportedAtColumn)
 	var have, want []string
 	for _, c := range t.compared() {
 		if !slices.Contains(t.Key, c.Name) {
@@ -141,10 +143,11 @@ func (t target) upsert() string {
     ORDER BY %s
     ON CONFLICT (%s) DO UPDATE SET
         %s
-    WHERE (%s) IS DISTINCT FROM (%s)%s
+    WHERE ((%s) IS DISTINCT FROM (%s)%s)
+        AND (t.%s <= $1 OR t.%s >= $2 OR t.%s = ANY ($3::timestamptz[]))
     RETURNING 1
 )
 SELECT count(*) FROM written`, t.name(), strings.Join(written, ", "), strings.Join(written, ", "), stageTable, quote(stageColumn),
 		strings.Join(quoteAll(t.Key), ", "), strings.Join(set, ",\n        "),
-		strings.Join(have, ", "), strings.Join(want, ", "), deleted)
+		strings.Join(have, ", "), strings.Join(want, ", "), deleted, exportedAt, exportedAt, exportedAt)
 }

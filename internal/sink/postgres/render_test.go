@@ -66,7 +66,7 @@ func TestSQLOfAMapping(t *testing.T) {
 					sql = append(sql, f.create(), f.commentOn())
 				}
 			}
-			sql = append(sql, table.readByKey(), table.readTypes(), table.copyRows(), table.createStage(), table.copyStage(), table.upsert())
+			sql = append(sql, table.readByKey(), table.readTypes(), table.copyRows(), table.createStage(), table.copyStage(), table.upsertStage())
 			golden(t, name, strings.Join(sql, ";\n\n")+";\n")
 		})
 	}

@@ -44,31 +44,32 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 		return sink.Counts{}, err
 	}
 	written, err := a.upsertStaged(ctx, tx)
-	return a.counts(written), err
+	if err != nil {
+		return sink.Counts{}, err
+	}
+	counts := a.counts(written)
+	if written < a.count(unseen)+a.count(changed) {
+		err = a.checkOvertaken(ctx, conn)
+	}
+	return counts, err
 }
 
-// add adds the rows whose keys the table does not have, and leaves the others.
-func (a *arranged) add(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Counts, error) {
-	if len(a.rows) == 0 {
-		return sink.Counts{}, nil
-	}
-	a.exportedAt = at
-	for range attempts {
-		a.forget()
-		if err := a.compareByKey(ctx, tx.Conn().PgConn()); err != nil {
-			return sink.Counts{}, err
-		}
-		a.leaveChanged()
-		if a.count(unseen) == 0 {
-			return a.counts(0), nil
-		}
-		// Where another commit has just added one of them the table has it by the next look.
-		if copied, err := a.copyUnseen(ctx, tx); err != nil || copied {
-			return a.counts(a.count(unseen)), err
+// checkOvertaken looks again for the rows that were to be written, and fails if the table has one of them otherwise: that one
+// somebody else has written.
+func (a *arranged) checkOvertaken(ctx context.Context, conn *pgconn.PgConn) error {
+	a.next = 0
+	for place, v := range a.verdicts {
+		if v == changed {
+			a.decide(place, unseen)
 		}
 	}
-	written, err := a.upsertStaged(ctx, tx) // which says what is in the way
-	return a.counts(written), err
+	if err := a.compareByKey(ctx, conn); err != nil {
+		return err
+	}
+	if a.count(changed) > 0 {
+		return sink.ErrOvertaken
+	}
+	return nil
 }
 
 // timed compares, and adds the time that it takes to what the batch was to know.
@@ -127,7 +128,13 @@ func (a *arranged) upsertStaged(ctx context.Context, tx pgx.Tx) (written int64, 
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, a.encode(true), a.copyStage()); err != nil {
 		return 0, err
 	}
-	err = tx.QueryRow(ctx, a.upsert(), pgx.QueryExecModeSimpleProtocol).Scan(&written)
+	return a.upsert(ctx, tx)
+}
+
+// upsert writes what is staged, and counts it.
+func (a *arranged) upsert(ctx context.Context, tx pgx.Tx) (written int64, err error) {
+	o := a.overtaking
+	err = tx.QueryRow(ctx, a.upsertStage(), pgx.QueryExecModeSimpleProtocol, o.Since, o.Until, o.Own).Scan(&written)
 	return written, err
 }
 

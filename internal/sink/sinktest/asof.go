@@ -16,14 +16,14 @@ import (
 func testHistoryAsOf(b bench) {
 	d := historyDataset()
 	b.keeping(d)
-	lease := b.claim(within(hours(0, 1)))
+	lease, lane := b.claim(within(hours(0, 1))), &sink.Lane{}
 	rapid.Check(b.t, func(t *rapid.T) {
 		b.query(`DELETE FROM ` + b.Table(calls))
 		b.query(`DELETE FROM ` + b.Table(calls+"_history"))
 		life := past{rows: map[string]string{}, last: map[string]string{}}
 		for range rapid.IntRange(1, 3).Draw(t, "commits") {
 			batch := read(lease, clock(9, 0), clock(9, 0))
-			batch.Table, batch.Readings[0].State = d.Table, sink.StateRunning // the lease stays
+			batch.Table, batch.Lane, batch.Readings[0].State = d.Table, lane, sink.StateRunning // the lease stays
 			for range rapid.IntRange(0, 4).Draw(t, "rows") {
 				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id")
 				batch.Rows = append(batch.Rows, call(id, clock(0, rapid.IntRange(0, 1).Draw(t, "minute")), "Ann", rapid.Int64Range(0, 1).Draw(t, "seconds")))

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -21,7 +22,9 @@ func commitTests() []exercise {
 		{"the same row in another window", testCommitOtherWindow},
 		{"a deleted row that is back", testCommitUndeleted},
 		{"many rows", testCommitMany},
-		{"rows that others read, too, are only added", testCommitNeighbours},
+		{"a version that was written meanwhile stays", testCommitOvertaken},
+		{"but not one of the same lane", testCommitOvertakenBySelf},
+		{"nor one of a clock that was ahead", testCommitOvertakenByAClock},
 		{"without a key", testCommitKeyless},
 		{"all or nothing when a row is refused", testCommitPoisoned},
 		{"all or nothing when it is cancelled", testCommitCancelled},
@@ -43,19 +46,52 @@ func (b bench) exportedAt() string {
 	return b.column(`SELECT _exported_at FROM ` + b.Table(calls) + ` ORDER BY call_id`)
 }
 
-func testCommitNeighbours(b bench) {
-	b.planned(0, 2)
+func testCommitOvertaken(b bench) {
+	b.planned(0, 3)
 	b.store(call("a", clock(0, 1), "Asha", 1), call("b", clock(0, 2), "Ben", 2))
-	before := b.exportedAt()
-	batch := read(b.claim(within(hours(1, 2))), clock(2, 0), clock(2, 0), call("d", clock(1, 1), "Dan", 4))
-	batch.Neighbours = []sink.Row{call("c", clock(0, 59), "Cleo", 3), call("b", clock(0, 2), "stale", 9), call("a", clock(0, 1), "Asha", 1)}
-	equal(b, "counts", b.commit(batch), sink.Counts{Inserted: 2, Unchanged: 2})
-	equal(b, "rows", b.agents(), "a=Asha/1 b=Ben/2 c=Cleo/3 d=Dan/4")
-	equal(b, "what was there is not written", strings.HasPrefix(b.exportedAt(), before), true)
-	equal(b, "again", b.commit(batch), sink.Counts{Unchanged: 4})
-	batch.Neighbours = append(batch.Neighbours, call("d", clock(1, 1), "stale", 9))
-	equal(b, "one of its own, too", b.commit(batch), sink.Counts{Unchanged: 5})
-	equal(b, "rows", b.agents(), "a=Asha/1 b=Ben/2 c=Cleo/3 d=Dan/4")
+	first, second := b.claim(within(hours(1, 2))), b.claim(within(hours(2, 3)))
+	moved := read(second, clock(3, 0), clock(3, 0), call("a", clock(2, 1), "moved", 9))
+	equal(b, "what was written before", b.commit(moved), sink.Counts{Updated: 1})
+
+	stale := read(first, clock(3, 0), clock(3, 0),
+		call("a", clock(0, 1), "Asha", 7), call("b", clock(0, 2), "Ben", 3), call("c", clock(1, 1), "Cleo", 3))
+	_, err := b.Commit(b.t.Context(), stale)
+	equal(b, "overtaken", errors.Is(err, sink.ErrOvertaken), true)
+	equal(b, "nothing is written", b.agents(), "a=moved/9 b=Ben/2")
+	equal(b, "nor settled", b.entry(1).State, sink.StateRunning)
+
+	stale.Rows[0] = call("a", clock(2, 1), "moved", 9)
+	equal(b, "the same version is none that overtakes", b.commit(stale), sink.Counts{Inserted: 1, Updated: 1, Unchanged: 1})
+
+	again := read(b.claim(within(hours(1, 2))), clock(4, 0), clock(4, 0), call("a", clock(1, 1), "back", 1))
+	equal(b, "nor is one of before the claim", b.commit(again), sink.Counts{Updated: 1})
+	equal(b, "rows", b.agents(), "a=back/1 b=Ben/3 c=Cleo/3")
+}
+
+func testCommitOvertakenBySelf(b bench) {
+	b.planned(0, 3)
+	lane := &sink.Lane{}
+	first, second := b.claim(within(hours(1, 2))), b.claim(within(hours(2, 3)))
+	one := read(first, clock(3, 0), clock(3, 0), call("a", clock(1, 59), "Asha", 1))
+	one.Lane = lane
+	b.commit(one)
+	two := read(second, clock(3, 0), clock(3, 0), call("a", clock(1, 59), "Asha", 2))
+	_, err := b.Commit(b.t.Context(), two)
+	equal(b, "of nobody", errors.Is(err, sink.ErrOvertaken), true)
+	two.Lane = &sink.Lane{}
+	_, err = b.Commit(b.t.Context(), two)
+	equal(b, "of another lane", errors.Is(err, sink.ErrOvertaken), true)
+	two.Lane = lane
+	equal(b, "of the same lane", b.commit(two), sink.Counts{Updated: 1})
+	equal(b, "rows", b.agents(), "a=Asha/2")
+}
+
+func testCommitOvertakenByAClock(b bench) {
+	b.planned(0, 2)
+	b.store(call("a", clock(0, 1), "Asha", 1))
+	l := b.claim(within(hours(1, 2)))
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _exported_at = '9000-01-01T00:00:00.000000Z'`)
+	equal(b, "by a clock that was ahead", b.commit(read(l, clock(2, 0), clock(2, 0), call("a", clock(1, 1), "Asha", 2))), sink.Counts{Updated: 1})
 }
 
 func testCommitCounts(b bench) {

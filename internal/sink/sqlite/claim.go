@@ -35,7 +35,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Leas
 		if err != nil {
 			return err
 		}
-		l = sink.Lease{Dataset: r.Dataset, Owner: r.Owner, Entries: entries, TTL: r.TTL}
+		l = sink.Lease{Dataset: r.Dataset, Owner: r.Owner, Entries: entries, TTL: r.TTL, ClaimedAt: time.Now().UTC().Truncate(time.Microsecond)}
 		ok = true
 		return enterLease(ctx, tx, &l)
 	})

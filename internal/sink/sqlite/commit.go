@@ -17,7 +17,8 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if len(b.Lease.Entries) == 0 {
 		return sink.Counts{}, errors.New("commit: the lease has no windows")
 	}
-	now := stamp(time.Now()) // the database's clock is this machine's
+	began := time.Now() // the database's clock is this machine's
+	now := stamp(began)
 	memory := w.spare.take()
 	defer w.spare.giveBack(memory)
 	rows := encodeInto(memory, b.Table, b.Rows)
@@ -25,19 +26,17 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if sink.CountsArrivals(b.Table) {
 		rows.arrivals = b.Arrivals
 	}
+	var at time.Time
 	err = w.write(ctx, "commit", func(tx *transaction) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
 		}
-		written := rows.writtenAt(now)
+		at = rows.writtenAt(began)
+		written := stamp(at)
+		rows.overtaking = b.Overtaking(at)
 		if counts, err = rows.write(ctx, tx, b, written); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
-		added, err := encode(b.Table, b.Neighbours).add(ctx, tx, written)
-		if err != nil {
-			return fmt.Errorf("add rows of neighbours: %w", err)
-		}
-		counts = counts.Plus(added)
 		if err := keepArrivals(ctx, tx, b); err != nil {
 			return err
 		}
@@ -63,6 +62,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if err != nil {
 		return sink.Counts{}, err
 	}
+	b.Lane.Wrote(at.Truncate(time.Microsecond))
 	return counts, nil
 }
 

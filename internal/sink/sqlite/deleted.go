@@ -77,7 +77,7 @@ func (s rowset) keepGone(ctx context.Context, tx *transaction, gone [][]any, now
 			keys[i].Values[place] = restored(by.table.Columns[place].Type, key[n])
 		}
 	}
-	return by.keepVersions(ctx, tx, keys, func(sink.StoredRow) []string { return []string{schema.DeletedAtColumn} })
+	return by.keepVersions(ctx, tx, now, keys, func(sink.StoredRow) []string { return []string{schema.DeletedAtColumn} })
 }
 
 // querier is a connection or a transaction.

@@ -101,7 +101,7 @@ func keepUnpromoted(ctx context.Context, tx *transaction, p sink.Promotion, befo
 		places[keyOf(p.Table, row)] = i
 	}
 	by := origin{table: p.Table, cause: sink.CausePromotion}
-	return by.keepVersions(ctx, tx, after, func(was sink.StoredRow) []string {
+	return by.keepVersions(ctx, tx, stamp(time.Now()), after, func(was sink.StoredRow) []string {
 		i := places[keyOf(p.Table, was.Row.Row)]
 		if was.Extra != before[i].Extra {
 			return nil // a commit came between

@@ -27,6 +27,8 @@ type rowset struct {
 	origin    origin         // of what is written
 	arrivals  *sink.Arrivals // see sink.Batch.Arrivals
 	timeField int            // place of the time field; -1: none
+	// overtaking is when a version was written that the rows must not take the place of. Zero: never.
+	overtaking sink.Overtaking
 }
 
 // store reads what the table has of the rows, compares, and writes what differs. Rows of a table without a key
@@ -56,20 +58,8 @@ func (s rowset) store(ctx context.Context, tx *transaction, now any) (sink.Count
 	}, nil
 }
 
-// add adds the rows whose keys the table does not have, and leaves the others.
-func (s rowset) add(ctx context.Context, tx *transaction, now any) (sink.Counts, error) {
-	if len(s.rows) == 0 {
-		return sink.Counts{}, nil
-	}
-	fresh, _, err := s.split(ctx, tx)
-	if err != nil {
-		return sink.Counts{}, err
-	}
-	added := int64(len(fresh))
-	return sink.Counts{Inserted: added, Unchanged: int64(len(s.rows)) - added, Duplicate: s.duplicate}, s.insert(ctx, tx, fresh, now)
-}
-
-// split tells the rows that the table does not have, and those that it has otherwise.
+// split tells the rows that the table does not have, and those that it has otherwise. Where one of these was written by
+// somebody who may have seen a newer version it fails.
 func (s rowset) split(ctx context.Context, tx *transaction) (fresh, changed [][]any, err error) {
 	if s.comparing != nil {
 		began := time.Now()
@@ -111,11 +101,20 @@ func (s rowset) splitBy(ctx context.Context, tx *transaction, rows [][]any, size
 	found := make([]bool, size)
 	for chunk := range slices.Chunk(rows, size) {
 		clear(found)
-		err := s.existing(ctx, existing, chunk, func(n int, is []any) {
+		err := s.existing(ctx, existing, chunk, func(n int, is []any, written any) error {
 			found[n] = true
-			if !slices.EqualFunc(chunk[n][:len(is)], is, same) {
-				changed = append(changed, chunk[n])
+			if slices.EqualFunc(chunk[n][:len(is)], is, same) {
+				return nil
 			}
+			changed = append(changed, chunk[n])
+			var when time.Time
+			if err := at(&when).Scan(written); err != nil {
+				return err
+			}
+			if s.overtaking.By(when) {
+				return sink.ErrOvertaken
+			}
+			return nil
 		})
 		if err != nil {
 			return nil, nil, err
@@ -145,7 +144,7 @@ func (s rowset) anyExisting(ctx context.Context, tx *transaction) (found bool, e
 }
 
 // existing calls found for each of the rows whose key the table has, with what the table has.
-func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, found func(n int, is []any)) error {
+func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, found func(n int, is []any, written any) error) error {
 	args := make([]any, 0, len(rows)*(len(s.shape.key)+1))
 	for n, row := range rows {
 		args = append(args, n)
@@ -154,17 +153,19 @@ func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, fou
 		}
 	}
 	is := make([]any, s.shape.compared())
-	to := make([]any, len(is)+1)
+	to := make([]any, len(is)+2)
 	var n int
-	to[0] = &n
+	var written any
+	to[0], to[1] = &n, &written
 	for i := range is {
-		to[i+1] = &is[i]
+		to[i+2] = &is[i]
 	}
 	result, err := query.QueryContext(ctx, args...) //nolint:sqlclosecheck // each closes it
 	return each(result, err, func() error {
-		err := result.Scan(to...)
-		found(n, is)
-		return err
+		if err := result.Scan(to...); err != nil {
+			return err
+		}
+		return found(n, is, written)
 	})
 }
 

@@ -48,10 +48,10 @@ func (s shape) insert(rows int, triggers bool) string {
 	return fmt.Sprintf("%s INTO %s (%s) VALUES %s", verb, s.table, strings.Join(names, ", "), list(row, rows))
 }
 
-// existing takes keys times a number and the key's values, and returns the number and the compared columns
+// existing takes keys times a number and the key's values, and returns the number, _exported_at and the compared columns
 // of every row that has one of the keys. The plus keeps the driver from making times of text by the declared type.
 func (s shape) existing(keys int) string {
-	columns := []string{"k.column1"}
+	columns := []string{"k.column1", "+t." + quote(schema.ExportedAtColumn)}
 	for i := range s.compared() {
 		columns = append(columns, "+t."+s.name(i))
 	}

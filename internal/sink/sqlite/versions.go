@@ -21,9 +21,9 @@ type origin struct {
 
 // writtenAt is when rows are written: now, which was before the transaction had the write lock; or, where there is a
 // history, later than all that others wrote before.
-func (s rowset) writtenAt(now any) any {
+func (s rowset) writtenAt(now time.Time) time.Time {
 	if s.origin.table.History {
-		return stamp(time.Now())
+		return time.Now()
 	}
 	return now
 }
@@ -39,7 +39,7 @@ func (s rowset) keepChanged(ctx context.Context, tx *transaction, rows [][]any, 
 		keys[i] = s.restoredRow(cells)
 		is[keyOf(s.origin.table, keys[i])] = keys[i]
 	}
-	return s.origin.keepVersions(ctx, tx, keys, func(was sink.StoredRow) []string {
+	return s.origin.keepVersions(ctx, tx, now, keys, func(was sink.StoredRow) []string {
 		return sink.Changed(s.origin.table, was, is[keyOf(s.origin.table, was.Row.Row)], false)
 	})
 }
@@ -54,10 +54,9 @@ func (s rowset) restoredRow(cells []any) schema.Row {
 	return row
 }
 
-// keepVersions copies the rows of the keys into the history, as they are before they are written, with what differs of
-// each; nil: that one stays as it is. It returns when they are to be written. The transaction holds the write lock: by
-// now, no other has written later than that.
-func (o origin) keepVersions(ctx context.Context, tx *transaction, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
+// keepVersions copies the rows of the keys into the history, as they are before they are written at a time, with what
+// differs of each; nil: that one stays as it is. It returns when they are to be written: at, or later.
+func (o origin) keepVersions(ctx context.Context, tx *transaction, at any, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
 	var replaced [][]any // the values of insertVersion but the first one
 	var last time.Time
 	var run any
@@ -82,7 +81,11 @@ func (o origin) keepVersions(ctx context.Context, tx *transaction, keys []schema
 	if err != nil {
 		return nil, err
 	}
-	now := stamp(sink.Since(time.Now(), last))
+	var from time.Time
+	if err := (timeScanner{&from}).Scan(at); err != nil {
+		return nil, err
+	}
+	now := stamp(sink.Since(from, last))
 	err = tx.repeat(ctx, o.insertVersion(), len(replaced), 4+len(o.table.Key), func(set int, args []driver.NamedValue) {
 		args[0].Value = now
 		for i, value := range replaced[set] {

@@ -170,8 +170,9 @@ WITH written AS (
         "_exported_at" = excluded."_exported_at",
         "_extra" = excluded."_extra",
         "_deleted_at" = NULL
-    WHERE (t."call_id", t."started_at", t."tags", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_extra")
-        OR t."_deleted_at" IS NOT NULL
+    WHERE ((t."call_id", t."started_at", t."tags", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_extra")
+            OR t."_deleted_at" IS NOT NULL)
+        AND (t."_exported_at" <= $1 OR t."_exported_at" >= $2 OR t."_exported_at" = ANY ($3::timestamptz[]))
     RETURNING 1
 )
 SELECT count(*) FROM written;

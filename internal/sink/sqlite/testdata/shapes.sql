@@ -17,7 +17,7 @@ CREATE INDEX "notes_at_idx" ON "notes" ("at");
 
 INSERT OR FAIL INTO "notes" ("_exported_at", "id", "at", "note", "amount", "score", "_extra", "_deleted_at", "_window_start") VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?), (?1, ?, ?, ?, ?, ?, ?, ?, ?);
 
-SELECT k.column1, +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_extra", +t."_deleted_at" FROM (VALUES (?, ?, ?), (?, ?, ?)) AS k CROSS JOIN "notes" AS t ON t."id" = k.column2 AND t."note" = k.column3;
+SELECT k.column1, +t."_exported_at", +t."id", +t."at", +t."note", +t."amount", +t."score", +t."_extra", +t."_deleted_at" FROM (VALUES (?, ?, ?), (?, ?, ?)) AS k CROSS JOIN "notes" AS t ON t."id" = k.column2 AND t."note" = k.column3;
 
 UPDATE "notes" SET "at" = ?2, "amount" = ?4, "score" = ?5, "_extra" = ?6, "_deleted_at" = ?7, "_window_start" = ?8, "_exported_at" = ?9 WHERE "id" = ?1 AND "note" = ?3;
 
