@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,23 +81,25 @@ func simulated(t *testing.T) string {
 		ended <- run(ctx, []string{"simulate", "--listen", "127.0.0.1:0"}, writer, &stderr)
 		_ = writer.Close()
 	}()
+	var reading sync.WaitGroup
 	t.Cleanup(func() {
 		cancel()
+		defer reading.Wait()
 		if code := receive(t, ended, "the end of simulate"); code != app.ExitDone {
 			t.Errorf("simulate ended with %d: %s", code, stderr.String())
 		}
 	})
 	lines := bufio.NewScanner(reader)
 	endpoint := ""
-	for reports := 0; reports < 3 && lines.Scan(); {
-		word, rest, _ := strings.Cut(lines.Text(), " ")
-		switch word {
-		case "endpoint":
+	for endpoint == "" && lines.Scan() {
+		if word, rest, _ := strings.Cut(lines.Text(), " "); word == "endpoint" {
 			endpoint = strings.TrimSpace(rest)
-		case "report":
-			reports++
 		}
 	}
+	reading.Go(func() {
+		for lines.Scan() {
+		}
+	})
 	if endpoint == "" {
 		t.Fatalf("simulate names no endpoint: %s", stderr.String())
 	}

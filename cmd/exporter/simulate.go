@@ -35,6 +35,12 @@ func (c *command) newSimulate() *cobra.Command {
 			for _, r := range simulator.Reports() {
 				c.printf("report    %s  %s, about %d rows a day\n", r.ID, r.Name, r.RowsPerDay)
 			}
+			for _, id := range []string{simulator.DashboardID, simulator.FloorDashboardID} {
+				c.printf("dashboard %s\n", id)
+				for _, insight := range simulator.InsightsOf(id) {
+					c.printf("insight   %s\n", insight)
+				}
+			}
 			return simulate(cmd.Context(), listener, simulator.Options{Seed: seed})
 		},
 	}

@@ -59,6 +59,17 @@ func insights() map[string]insight {
 	}
 }
 
+// InsightsOf are the ids of a dashboard's insights, in order.
+func InsightsOf(dashboard string) (ids []string) {
+	for id, i := range insights() {
+		if i.dashboard == dashboard {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // insightQuery asks for the calls that an insight shows.
 func (s *Simulator) insightQuery(coerced map[string]any, now time.Time) (*query, insight, error) {
 	a, err := readArguments(coerced)
