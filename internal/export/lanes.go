@@ -77,9 +77,9 @@ func (l *Lanes) giveBack() { l.free.Release(1) }
 func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	for again := true; again; again = p.overtaken.Swap(false) {
+	for again := true; again; again = p.contest.leavesWork() {
 		w := &work{passage: p, end: end}
-		w.lanes.Go(func() error { return w.lane(ctx) })
+		w.lanes.Go(func() error { return w.lane(ctx, own) })
 		err := w.lanes.Wait()
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -149,7 +149,7 @@ func (w *work) ahead() int {
 
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
-func (w *work) lane(ctx context.Context) error {
+func (w *work) lane(ctx context.Context, as role) error {
 	w.reading.Add(1)
 	defer w.reading.Add(-1)
 	out := newOutlet(w.ahead)
@@ -168,15 +168,23 @@ func (w *work) lane(ctx context.Context) error {
 			w.another(ctx)
 		}
 	})
-	err := w.readDue(ctx, out)
+	err := w.readDue(ctx, as, out)
 	close(out.outcomes)
 	settling.Wait()
 	return err
 }
 
+// role is whether a lane is the dataset's own, which goes on alone where several are in each other's way.
+type role bool
+
+const (
+	own     role = false
+	besides role = true
+)
+
 // readDue claims and reads one span after the other until nothing is due or the pass is to stop.
-func (w *work) readDue(ctx context.Context, out *outlet) error {
-	for {
+func (w *work) readDue(ctx context.Context, as role, out *outlet) error {
+	for as == own || !w.contest.crowded() {
 		c, ok, err := w.next(ctx)
 		if err != nil || !ok {
 			return err
@@ -184,6 +192,7 @@ func (w *work) readDue(ctx context.Context, out *outlet) error {
 		w.another(ctx)
 		w.readSpan(ctx, c, out)
 	}
+	return nil
 }
 
 // next claims the next span. One lane does so at a time: what the others claimed, and whether the pass is to stop, is
@@ -202,12 +211,12 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 
 // another begins another lane, if there is work for it and a free one.
 func (w *work) another(ctx context.Context) {
-	if !w.more.Load() || !w.efforts.readingIsLonger() || !w.Lanes.take() {
+	if !w.more.Load() || !w.efforts.readingIsLonger() || w.contest.crowded() || !w.Lanes.take() {
 		return
 	}
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
-		return w.lane(ctx)
+		return w.lane(ctx, besides)
 	})
 }
 
@@ -221,7 +230,7 @@ type efforts struct {
 }
 
 // worthALane is how many times as long as committing reading must take for another lane to begin: about as long is both
-// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due.
+// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due, or lanes are in each other's way.
 const worthALane = 2
 
 // readingIsLonger reports whether reading takes much longer than committing; false until something was committed.

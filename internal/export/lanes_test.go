@@ -330,7 +330,8 @@ func (m *meetingAtABound) Commit(ctx context.Context, b sink.Batch) (sink.Counts
 	if b.Range.End.Equal(m.bound) {
 		closeOnce(m.before)
 	}
-	if errors.Is(err, sink.ErrOvertaken) {
+	var overtaken *sink.OvertakenError
+	if errors.As(err, &overtaken) {
 		m.overtaken.Add(1)
 	}
 	return counts, err

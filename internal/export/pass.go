@@ -82,8 +82,8 @@ type passage struct {
 	heavy atomic.Int32
 	// reading counts the lanes at work.
 	reading atomic.Int32
-	// overtaken is set when windows were given back that are to be read again at once.
-	overtaken atomic.Bool
+	// contest is what others wrote of the rows that were being read.
+	contest contest
 	// efforts tell whether another lane is worth its memory.
 	efforts efforts
 	// spare is what rows lay in that are committed.
@@ -204,6 +204,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	if err != nil {
 		return claimed{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
 	}
+	lease.ClaimedAt = p.contest.since(lease.ClaimedAt)
 	c.lease = lease
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
 	return c, true, nil

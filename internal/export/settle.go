@@ -72,7 +72,8 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		// The table may have been altered under our feet: look again next time. Not so when the lease is lost, which
 		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
 		var unavailable *sink.UnavailableError
-		if !errors.Is(err, sink.ErrLeaseLost) && !errors.Is(err, sink.ErrOvertaken) && !errors.As(err, &unavailable) {
+		var overtaken *sink.OvertakenError
+		if !errors.Is(err, sink.ErrLeaseLost) && !errors.As(err, &overtaken) && !errors.As(err, &unavailable) {
 			p.prepared.Store(false)
 		}
 		return err
@@ -124,6 +125,7 @@ func (p *passage) sum(e Event) {
 // that were not at fault are given back as they were, due at once.
 func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	lease := o.held.remaining()
+	var overtaken *sink.OvertakenError
 	// The pass may be over already: what is written now has its own, bounded time.
 	writing, cancel := closing(ctx)
 	defer cancel()
@@ -137,9 +139,8 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return nil
 	case len(lease.Entries) == 0:
 		return nil // what failed came after the last commit: nothing is left to be read
-	case errors.Is(err, sink.ErrOvertaken):
+	case errors.As(err, &overtaken) && p.contest.again(lease.Span(), overtaken):
 		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", lease.Span().String(), "reason", err)
-		p.overtaken.Store(true)
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))

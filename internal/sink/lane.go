@@ -5,43 +5,58 @@ import (
 	"time"
 )
 
-// Lane is one who reads and commits span after span, in that order: what it commits later it has read later, too. The
+// OvertakenError says that somebody else, in another lane or process, wrote a row that the batch has otherwise, and did so
+// since the batch's lease was claimed: either may have seen the newer version. Nothing of the batch was written. What is
+// read under a lease that is claimed now is newer.
+type OvertakenError struct {
+	At time.Time // when the other version was written, the last of several, by the database's clock
+}
+
+func (e *OvertakenError) Error() string {
+	return "overtaken: another lane or replica wrote a row of the span while it was being read"
+}
+
+// Lane is one who reads and commits span after span, in that order: the rows that it commits later it has read later, too. The
 // zero Lane has committed nothing. It is for one goroutine.
 type Lane struct {
 	wrote []time.Time
 }
 
-// Wrote notes when a commit wrote, by the database's clock. A nil Lane notes nothing.
+// Wrote notes when a commit writes, by the database's clock. A nil Lane notes nothing.
 func (l *Lane) Wrote(at time.Time) {
 	if l != nil {
-		l.wrote = append(l.wrote, at.UTC())
+		l.wrote = append(l.wrote, at.UTC().Truncate(time.Microsecond))
 	}
 }
 
-// wroteSince is when its commits wrote since a time, which grows from call to call. A nil Lane wrote never.
+// wroteSince is when its commits wrote since a time, and forgets what was before. A nil Lane wrote never.
 func (l *Lane) wroteSince(since time.Time) []time.Time {
 	if l == nil {
 		return nil
 	}
 	l.wrote = slices.DeleteFunc(l.wrote, func(at time.Time) bool { return !at.After(since) })
-	return l.wrote
+	return slices.Clone(l.wrote)
 }
 
-// Overtaking is when a version of a row was written that overtakes a batch: after Since, before Until, and not at one of the
-// times in Own. The zero Overtaking is never.
+// Overtaking is when versions of rows were written that overtake a batch: after Since, before Until, and at none of the times
+// in Own. The zero Overtaking is never.
 type Overtaking struct {
 	Since, Until time.Time
 	Own          []time.Time
 }
 
-// Overtaking is what overtakes the batch, committed at a time by the database's clock. What that clock wrote when it was far
-// ahead does not.
+// aheadAtMost is how far ahead a clock may have been for what it wrote to overtake; and how long a commit may wait for
+// another's row.
+const aheadAtMost = time.Hour
+
+// Overtaking is what overtakes the batch where it is committed at a time, by the database's clock. To be asked for the
+// batches of a lane in the order of their claims.
 func (b Batch) Overtaking(at time.Time) Overtaking {
 	since := b.Lease.ClaimedAt
 	if since.IsZero() {
 		return Overtaking{}
 	}
-	return Overtaking{Since: since, Until: at.Add(ClockDrift), Own: b.Lane.wroteSince(since)}
+	return Overtaking{Since: since, Until: at.Add(aheadAtMost), Own: b.Lane.wroteSince(since)}
 }
 
 // By reports whether a version overtakes that was written at a time.

@@ -31,11 +31,6 @@ import (
 // holder must stop working on the span. It is no failure of the span.
 var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
 
-// ErrOvertaken says that somebody else, in another lane or process, wrote a row that the batch has otherwise, and did so
-// since the batch's lease was claimed: either may have seen the newer version. Nothing of the batch was written; its windows
-// are to be read again. That ends: whoever is told so, another's commit went through.
-var ErrOvertaken = errors.New("overtaken: a row was written by another lane or replica while its span was being read")
-
 // ErrSuperseded says that the dataset was prepared with another config since the caller prepared it: what the caller
 // would read is no longer what the table and the ledger are to hold. It is no failure of the dataset.
 var ErrSuperseded = errors.New("another process has prepared this dataset with another config: restart this one with the newer config")
@@ -182,7 +177,7 @@ type Lease struct {
 	Entries []Entry // as they were before the claim, adjacent, in order of time; at least one
 	TTL     time.Duration
 	// ClaimedAt is when it was claimed, by the database's clock: what is read under it is newer than all that was written
-	// before. Zero: not known, so that nothing overtakes it.
+	// before. Zero: not known, so that nothing overtakes its batches.
 	ClaimedAt time.Time
 }
 

@@ -26,7 +26,7 @@ type arranged struct {
 	duplicates int64
 	comparing  *time.Duration // see sink.Batch.Compared
 	origin     origin         // of what is written
-	// overtaking is when a version was written that the rows must not take the place of. Zero: never.
+	// overtaking tells the versions that, where a row would take the place of one, fail the commit.
 	overtaking sink.Overtaking
 }
 
@@ -138,6 +138,11 @@ func (a *arranged) seek(fields [][]byte) (place int, ok bool, err error) {
 		a.next = place + 1
 	}
 	return place, ok, nil
+}
+
+// find is where the batch has the key of a row.
+func (a *arranged) find(row sink.Row) (place int, ok bool) {
+	return sort.Find(len(a.rows), func(i int) int { return compareKeys(a.key, &row, &a.rows[i]) })
 }
 
 // compareSent is compareKeys of a row and of one that the table sent; sent are those of its values that are no text.

@@ -75,7 +75,7 @@ func tryWriting(ctx context.Context, tx pgx.Tx, schemaName string) error {
 			return err
 		}
 	}
-	if _, err := arrange(t, nil).upsert(ctx, tx); err != nil {
+	if _, err := arrange(t, nil).upsert(ctx, tx.Conn().PgConn()); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, "DROP TABLE "+stageTable+"; DROP TABLE "+t.name(), pgx.QueryExecModeSimpleProtocol)

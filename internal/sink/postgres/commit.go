@@ -23,9 +23,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	rows := arrange(w.target(b.Table), b.Rows)
 	rows.comparing, rows.origin = b.Compared, origin{sink.CauseRead, b.Run}
-	var at time.Time
-	err = w.inTx(ctx, "commit", func(tx pgx.Tx) (err error) {
-		if at, err = fence(ctx, tx, b); err != nil {
+	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
+		at, err := fence(ctx, tx, b)
+		if err != nil {
 			return err
 		}
 		if at, err = rows.takeTurn(ctx, tx, at); err != nil {
@@ -44,12 +44,12 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if counts.Deleted, err = rows.sweep(ctx, tx, b.Sweep, at); err != nil {
 			return err
 		}
+		b.Lane.Wrote(rows.exportedAt) // also where the answer is lost
 		return conclude(ctx, tx, b, counts)
 	})
 	if err != nil {
 		return sink.Counts{}, err
 	}
-	b.Lane.Wrote(rows.exportedAt)
 	return counts, nil
 }
 

@@ -78,10 +78,58 @@ func TestACommitIsOvertakenWhileItWaits(t *testing.T) {
 	}()
 	w.awaitLockWaits(1)
 	w.exec(`COMMIT`)
-	if err := <-committed; !errors.Is(err, sink.ErrOvertaken) {
+	var overtaken *sink.OvertakenError
+	if err := <-committed; !errors.As(err, &overtaken) {
 		t.Errorf("got %v, want that it is overtaken", err)
 	}
 	w.equal("rows", w.cell(`SELECT string_agg(id || n, ' ' ORDER BY id) FROM samespace.calls`), "a9 b1")
+}
+
+// What keeps a row from being written need not be somebody who overtook: that is no failure, as it never was.
+func TestWhatIsNotWrittenIsNotOvertaken(t *testing.T) {
+	for name, statement := range map[string]string{
+		"a trigger that keeps a row": `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+			CREATE TRIGGER keep BEFORE UPDATE ON samespace.calls FOR EACH ROW WHEN (OLD.id = 'a') EXECUTE FUNCTION keep()`,
+		"a row that nobody knows the time of": `ALTER TABLE samespace.calls ALTER COLUMN _exported_at DROP NOT NULL; UPDATE samespace.calls SET _exported_at = NULL`,
+		"texts as they once were":             `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database()); END $$`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.store(row("a", 1, 1), row("b", 2, 1))
+			w.exec(statement)
+			w.Warehouse = open(t, w.dsn)
+			w.store(row("a", 1, 2), row("b", 2, 2))
+			w.equal("b", w.cell(`SELECT n FROM samespace.calls WHERE id = 'b'`), "2")
+		})
+	}
+}
+
+// A row that another commit adds while this one waits is no arrival of this one; all others are.
+func TestArrivalsBesideAnotherCommit(t *testing.T) {
+	w := newWorld(t)
+	id := func(n int) string { return fmt.Sprintf("%08x%016x", at(2).Unix(), n) }
+	w.store(row(id(1), 1, 1))
+	b := batch(w.lease(0), []sink.Row{row(id(1), 1, 2), row(id(2), 1, 1), row(id(3), 1, 1), row(id(4), 1, 1)})
+	b.Arrivals = &sink.Arrivals{}
+	w.exec(`BEGIN; INSERT INTO samespace.calls (id, at, n, _window_start, _exported_at)
+		VALUES ('` + id(3) + `', '2026-03-02T00:01:00Z', 1, '2026-03-02T00:00:00Z', clock_timestamp())`)
+	committed := make(chan error, 1)
+	var counts sink.Counts
+	go func() {
+		var err error
+		counts, err = w.Commit(t.Context(), b)
+		committed <- err
+	}()
+	w.awaitLockWaits(1)
+	w.exec(`COMMIT`)
+	w.noError(<-committed)
+	w.equal("counts", counts, sink.Counts{Inserted: 2, Updated: 1, Unchanged: 1})
+	arrived := int64(0)
+	w.noError(b.Arrivals.Each(func(_ time.Time, _ int, rows int64, _ time.Duration) error {
+		arrived += rows
+		return nil
+	}))
+	w.equal("arrived", arrived, int64(2))
 }
 
 func TestACommitInFlightBeyondItsLeaseCannotBeTakenOver(t *testing.T) {

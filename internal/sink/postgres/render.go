@@ -113,8 +113,7 @@ func (t target) copyStage() string {
 }
 
 // upsertStage writes the staged rows that the table does not have as they are, but none in place of a version that overtakes it
-// (see sink.Overtaking: $1 and $2 are its bounds, $3 what is not meant), and counts them. (On Citus the command's own count is
-// of the staged rows.)
+// (see sink.Overtaking, which $1 to $3 are), and counts them. (On Citus the command's own count is of the staged rows.)
 func (t target) upsertStage() string {
 	written := quoteAll(names(t.written()))
 	var set []string
@@ -144,7 +143,7 @@ func (t target) upsertStage() string {
     ON CONFLICT (%s) DO UPDATE SET
         %s
     WHERE ((%s) IS DISTINCT FROM (%s)%s)
-        AND (t.%s <= $1 OR t.%s >= $2 OR t.%s = ANY ($3::timestamptz[]))
+        AND (t.%s > $1 AND t.%s < $2 AND t.%s <> ALL ($3)) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*) FROM written`, t.name(), strings.Join(written, ", "), strings.Join(written, ", "), stageTable, quote(stageColumn),

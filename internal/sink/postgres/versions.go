@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	at, err := a.keepVersions(ctx, tx, a.exportedAt, a.origin, keys, func(was sink.StoredRow) []string {
-		place, found := sort.Find(len(a.rows), func(i int) int { return compareKeys(a.key, &was.Row, &a.rows[i]) })
+		place, found := a.find(was.Row)
 		if !found {
 			return nil // another spelling of a key, by another hand
 		}

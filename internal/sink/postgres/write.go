@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -47,29 +49,39 @@ func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Cou
 	if err != nil {
 		return sink.Counts{}, err
 	}
-	counts := a.counts(written)
-	if written < a.count(unseen)+a.count(changed) {
+	if written < a.count(unseen)+a.count(changed) && !a.overtaking.Since.IsZero() {
 		err = a.checkOvertaken(ctx, conn)
 	}
-	return counts, err
+	return a.counts(written), err
 }
 
-// checkOvertaken looks again for the rows that were to be written, and fails if the table has one of them otherwise: that one
-// somebody else has written.
+// checkOvertaken looks again for the rows that were to be written, and fails if the table has one of them otherwise by
+// somebody who overtook. One that somebody else has added just so is none that this commit adds.
 func (a *arranged) checkOvertaken(ctx context.Context, conn *pgconn.PgConn) error {
-	a.next = 0
-	for place, v := range a.verdicts {
-		if v == changed {
-			a.decide(place, unseen)
+	var keys []schema.Row
+	for i, v := range a.verdicts {
+		if v != unchanged {
+			keys = append(keys, a.rows[i].Row)
 		}
 	}
-	if err := a.compareByKey(ctx, conn); err != nil {
-		return err
+	var overtaken time.Time
+	err := a.findStored(ctx, conn, keys, func(is sink.StoredRow) {
+		place, found := a.find(is.Row)
+		if !found || is.ExportedAt.Equal(a.exportedAt) { // another spelling of a key, or written
+			return
+		}
+		differs := len(sink.Changed(a.Table, is, a.rows[place].Row, false)) > 0
+		switch {
+		case differs && a.overtaking.By(is.ExportedAt) && is.ExportedAt.After(overtaken):
+			overtaken = is.ExportedAt
+		case !differs:
+			a.decide(place, unchanged)
+		}
+	})
+	if err == nil && !overtaken.IsZero() {
+		err = &sink.OvertakenError{At: overtaken}
 	}
-	if a.count(changed) > 0 {
-		return sink.ErrOvertaken
-	}
-	return nil
+	return err
 }
 
 // timed compares, and adds the time that it takes to what the batch was to know.
@@ -128,14 +140,25 @@ func (a *arranged) upsertStaged(ctx context.Context, tx pgx.Tx) (written int64, 
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, a.encode(true), a.copyStage()); err != nil {
 		return 0, err
 	}
-	return a.upsert(ctx, tx)
+	return a.upsert(ctx, tx.Conn().PgConn())
 }
 
-// upsert writes what is staged, and counts it.
-func (a *arranged) upsert(ctx context.Context, tx pgx.Tx) (written int64, err error) {
-	o := a.overtaking
-	err = tx.QueryRow(ctx, a.upsertStage(), pgx.QueryExecModeSimpleProtocol, o.Since, o.Until, o.Own).Scan(&written)
-	return written, err
+// upsert writes what is staged, and counts it. It works below pgx's type system, since nothing may be cached of a staging
+// table, and a text with the values in it would depend on the session's settings.
+func (a *arranged) upsert(ctx context.Context, conn *pgconn.PgConn) (written int64, err error) {
+	var own []schema.Value
+	for _, at := range a.overtaking.Own {
+		own = append(own, schema.TimeValue(at))
+	}
+	values, oids := split([]parameter{
+		instantParameter(a.overtaking.Since), instantParameter(a.overtaking.Until),
+		{pgtype.TimestamptzArrayOID, appendArray(nil, schema.Timestamptz, own)},
+	})
+	result := conn.ExecParams(ctx, a.upsertStage(), values, oids, []int16{binaryFormat}, nil).Read()
+	if result.Err != nil {
+		return 0, result.Err
+	}
+	return strconv.ParseInt(string(result.Rows[0][0]), 10, 64)
 }
 
 // encode is the rows that are not unchanged in the binary format of COPY; staged: each with its place.

@@ -55,17 +55,31 @@ func testCommitOvertaken(b bench) {
 
 	stale := read(first, clock(3, 0), clock(3, 0),
 		call("a", clock(0, 1), "Asha", 7), call("b", clock(0, 2), "Ben", 3), call("c", clock(1, 1), "Cleo", 3))
-	_, err := b.Commit(b.t.Context(), stale)
-	equal(b, "overtaken", errors.Is(err, sink.ErrOvertaken), true)
+	overtaken := b.overtaken(stale)
 	equal(b, "nothing is written", b.agents(), "a=moved/9 b=Ben/2")
 	equal(b, "nor settled", b.entry(1).State, sink.StateRunning)
 
 	stale.Rows[0] = call("a", clock(2, 1), "moved", 9)
 	equal(b, "the same version is none that overtakes", b.commit(stale), sink.Counts{Inserted: 1, Updated: 1, Unchanged: 1})
 
-	again := read(b.claim(within(hours(1, 2))), clock(4, 0), clock(4, 0), call("a", clock(1, 1), "back", 1))
+	l := b.claim(within(hours(1, 2)))
+	if at := b.instant(b.cell(`SELECT _exported_at FROM ` + b.Table(calls) + ` WHERE call_id = 'a'`)); !overtaken.Equal(at) || !l.ClaimedAt.After(at) {
+		b.t.Errorf("overtaken by what was written at %s, which is %s, and before %s", overtaken, at, l.ClaimedAt)
+	}
+	again := read(l, clock(4, 0), clock(4, 0), call("a", clock(1, 1), "back", 1))
 	equal(b, "nor is one of before the claim", b.commit(again), sink.Counts{Updated: 1})
 	equal(b, "rows", b.agents(), "a=back/1 b=Ben/3 c=Cleo/3")
+}
+
+// overtaken fails to commit, and says when what is in the way was written.
+func (b bench) overtaken(batch sink.Batch) time.Time {
+	b.t.Helper()
+	_, err := b.Commit(b.t.Context(), batch)
+	var overtaken *sink.OvertakenError
+	if !errors.As(err, &overtaken) {
+		b.t.Fatalf("got %v, want that it is overtaken", err)
+	}
+	return overtaken.At
 }
 
 func testCommitOvertakenBySelf(b bench) {
@@ -76,11 +90,9 @@ func testCommitOvertakenBySelf(b bench) {
 	one.Lane = lane
 	b.commit(one)
 	two := read(second, clock(3, 0), clock(3, 0), call("a", clock(1, 59), "Asha", 2))
-	_, err := b.Commit(b.t.Context(), two)
-	equal(b, "of nobody", errors.Is(err, sink.ErrOvertaken), true)
+	b.overtaken(two)
 	two.Lane = &sink.Lane{}
-	_, err = b.Commit(b.t.Context(), two)
-	equal(b, "of another lane", errors.Is(err, sink.ErrOvertaken), true)
+	b.overtaken(two)
 	two.Lane = lane
 	equal(b, "of the same lane", b.commit(two), sink.Counts{Updated: 1})
 	equal(b, "rows", b.agents(), "a=Asha/2")
@@ -91,7 +103,14 @@ func testCommitOvertakenByAClock(b bench) {
 	b.store(call("a", clock(0, 1), "Asha", 1))
 	l := b.claim(within(hours(1, 2)))
 	b.query(`UPDATE ` + b.Table(calls) + ` SET _exported_at = '9000-01-01T00:00:00.000000Z'`)
-	equal(b, "by a clock that was ahead", b.commit(read(l, clock(2, 0), clock(2, 0), call("a", clock(1, 1), "Asha", 2))), sink.Counts{Updated: 1})
+	equal(b, "far ahead", b.commit(read(l, clock(2, 0), clock(2, 0), call("a", clock(1, 1), "Asha", 2))), sink.Counts{Updated: 1})
+
+	soon := time.Now().Add(time.Minute).UTC().Truncate(time.Microsecond)
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _exported_at = '` + soon.Format("2006-01-02T15:04:05.000000Z") + `'`)
+	l = b.claim(within(hours(1, 2)))
+	equal(b, "a little ahead", b.overtaken(read(l, clock(3, 0), clock(3, 0), call("a", clock(1, 1), "Asha", 3))), soon)
+	l.ClaimedAt = soon
+	equal(b, "once it was seen", b.commit(read(l, clock(3, 0), clock(3, 0), call("a", clock(1, 1), "Asha", 3))), sink.Counts{Updated: 1})
 }
 
 func testCommitCounts(b bench) {

@@ -88,10 +88,11 @@ func testConcurrentKeys(b bench) {
 			if n%2 == 0 {
 				slices.Reverse(rows)
 			}
+			var overtaken *sink.OvertakenError
 			switch _, err := w.Commit(ctx, read(l, clock(5, 0), clock(5, 0), rows...)); {
 			case err == nil:
 				round++
-			case !errors.Is(err, sink.ErrOvertaken):
+			case !errors.As(err, &overtaken):
 				return err
 			default:
 				if err := w.Release(ctx, l); err != nil {

@@ -26,12 +26,11 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	if sink.CountsArrivals(b.Table) {
 		rows.arrivals = b.Arrivals
 	}
-	var at time.Time
 	err = w.write(ctx, "commit", func(tx *transaction) error {
 		if err := fence(ctx, tx, b.Lease); err != nil {
 			return err
 		}
-		at = rows.writtenAt(began)
+		at := rows.writtenAt(began)
 		written := stamp(at)
 		rows.overtaking = b.Overtaking(at)
 		if counts, err = rows.write(ctx, tx, b, written); err != nil {
@@ -57,12 +56,12 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if err != nil {
 			return fmt.Errorf("settle windows: %w", err)
 		}
+		b.Lane.Wrote(at) // also where the answer is lost
 		return countRun(ctx, tx, b, windows, counts)
 	})
 	if err != nil {
 		return sink.Counts{}, err
 	}
-	b.Lane.Wrote(at.Truncate(time.Microsecond))
 	return counts, nil
 }
 

@@ -27,7 +27,7 @@ type rowset struct {
 	origin    origin         // of what is written
 	arrivals  *sink.Arrivals // see sink.Batch.Arrivals
 	timeField int            // place of the time field; -1: none
-	// overtaking is when a version was written that the rows must not take the place of. Zero: never.
+	// overtaking tells the versions that, where a row would take the place of one, fail the commit.
 	overtaking sink.Overtaking
 }
 
@@ -99,22 +99,20 @@ func (s rowset) splitBy(ctx context.Context, tx *transaction, rows [][]any, size
 	}
 	defer func() { _ = existing.Close() }()
 	found := make([]bool, size)
+	var overtaken time.Time
 	for chunk := range slices.Chunk(rows, size) {
 		clear(found)
-		err := s.existing(ctx, existing, chunk, func(n int, is []any, written any) error {
+		err := s.existing(ctx, existing, chunk, func(n int, is []any, written any) {
 			found[n] = true
 			if slices.EqualFunc(chunk[n][:len(is)], is, same) {
-				return nil
+				return
 			}
 			changed = append(changed, chunk[n])
 			var when time.Time
-			if err := at(&when).Scan(written); err != nil {
-				return err
+			// What people spell otherwise is none of what the exporter wrote.
+			if err := at(&when).Scan(written); err == nil && s.overtaking.By(when) && when.After(overtaken) {
+				overtaken = when
 			}
-			if s.overtaking.By(when) {
-				return sink.ErrOvertaken
-			}
-			return nil
 		})
 		if err != nil {
 			return nil, nil, err
@@ -124,6 +122,9 @@ func (s rowset) splitBy(ctx context.Context, tx *transaction, rows [][]any, size
 				fresh = append(fresh, row)
 			}
 		}
+	}
+	if !overtaken.IsZero() {
+		return nil, nil, &sink.OvertakenError{At: overtaken}
 	}
 	return fresh, changed, nil
 }
@@ -144,7 +145,7 @@ func (s rowset) anyExisting(ctx context.Context, tx *transaction) (found bool, e
 }
 
 // existing calls found for each of the rows whose key the table has, with what the table has.
-func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, found func(n int, is []any, written any) error) error {
+func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, found func(n int, is []any, written any)) error {
 	args := make([]any, 0, len(rows)*(len(s.shape.key)+1))
 	for n, row := range rows {
 		args = append(args, n)
@@ -165,7 +166,8 @@ func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, fou
 		if err := result.Scan(to...); err != nil {
 			return err
 		}
-		return found(n, is, written)
+		found(n, is, written)
+		return nil
 	})
 }
 

@@ -110,7 +110,7 @@ WITH written AS (
         "_exported_at" = excluded."_exported_at",
         "_extra" = excluded."_extra"
     WHERE ((t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_extra") IS DISTINCT FROM (excluded."started_at", excluded."a ""quoted"" name", excluded."day", excluded."tags", excluded."_extra"))
-        AND (t."_exported_at" <= $1 OR t."_exported_at" >= $2 OR t."_exported_at" = ANY ($3::timestamptz[]))
+        AND (t."_exported_at" > $1 AND t."_exported_at" < $2 AND t."_exported_at" <> ALL ($3)) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*) FROM written;

@@ -172,7 +172,7 @@ WITH written AS (
         "_deleted_at" = NULL
     WHERE ((t."call_id", t."started_at", t."tags", t."_extra") IS DISTINCT FROM (excluded."call_id", excluded."started_at", excluded."tags", excluded."_extra")
             OR t."_deleted_at" IS NOT NULL)
-        AND (t."_exported_at" <= $1 OR t."_exported_at" >= $2 OR t."_exported_at" = ANY ($3::timestamptz[]))
+        AND (t."_exported_at" > $1 AND t."_exported_at" < $2 AND t."_exported_at" <> ALL ($3)) IS NOT TRUE
     RETURNING 1
 )
 SELECT count(*) FROM written;

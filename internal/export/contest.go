@@ -1,0 +1,71 @@
+package export
+
+import (
+	"sync"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
+)
+
+const (
+	// crowd is how many spans of a pass may be overtaken until one lane does all of it: lanes whose spans share rows void what
+	// the others read.
+	crowd = 2
+	// maxOvertaken is how often a span that is overtaken is read again at once. Then it fails as others do: it rests, shows, and
+	// is read in smaller pieces, so that nobody can keep a pass from its end.
+	maxOvertaken = 3
+)
+
+// contest is what a pass knows of others, lanes or replicas, that wrote rows which it was reading.
+type contest struct {
+	mu   sync.Mutex
+	lost int           // spans that were overtaken
+	of   map[int64]int // of them, by where they began
+	left bool          // one of them was given back, to be read again at once
+	seen time.Time     // when the last version was written that was in the way
+}
+
+// again notes that a span was overtaken, and reports whether it is read again at once.
+func (c *contest) again(span window.Window, by *sink.OvertakenError) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[int64]int{}
+	}
+	c.lost++
+	c.of[span.Start.UnixMicro()]++
+	if by.At.After(c.seen) {
+		c.seen = by.At
+	}
+	again := c.of[span.Start.UnixMicro()] <= maxOvertaken
+	c.left = c.left || again
+	return again
+}
+
+// crowded reports whether several lanes are worse than one.
+func (c *contest) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost >= crowd
+}
+
+// leavesWork reports whether a span was given back since it was asked last.
+func (c *contest) leavesWork() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.left
+	c.left = false
+	return left
+}
+
+// since is when a lease was claimed, or later where that would have a version in the way that was seen before: the database's
+// clock was set back.
+func (c *contest) since(claimedAt time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen.After(claimedAt) {
+		return c.seen
+	}
+	return claimedAt
+}
