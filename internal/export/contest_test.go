@@ -116,7 +116,7 @@ func TestLanesThatShareKeys(t *testing.T) {
 		m.Key = []string{"direction"}
 		w.exporter.Dataset.Mapper = w.compile(m)
 		w.exporter.Dataset.Query.Key = []string{w.report.Metric("direction").ID}
-		w.sim.Script(simulator.Always(), simulator.Delay(20*time.Millisecond)) // so that lanes begin
+		w.sim.Script(simulator.Always(), simulator.Delay(10*time.Millisecond)) // so that lanes begin
 		r := &rivalled{Warehouse: w.warehouse}
 		w.exporter.Warehouse = r
 		w.export()

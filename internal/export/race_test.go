@@ -6,5 +6,5 @@ package export_test
 // what they count does not depend on the size.
 const scale = 10
 
-// sample is of how many cases the race detector tries one: the run without it tries all.
+// sample is of how many cases the race detector tries one, and of two warehouses one (onEach): the run without it tries all.
 const sample = 10
