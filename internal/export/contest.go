@@ -12,15 +12,18 @@ const (
 	// crowd is how many spans of a pass may be overtaken until one lane does all of it: lanes whose spans share rows void what
 	// the others read.
 	crowd = 2
+	// calm is after how many spans in a row that were read as any other the lanes are given another try.
+	calm = 50
 	// maxOvertaken is how often a span that is overtaken is read again at once. Then it fails as others do: it rests, shows, and
-	// is read in smaller pieces, so that nobody can keep a pass from its end.
+	// where it failed twice its windows are read one by one. So nobody can keep a pass from its end.
 	maxOvertaken = 3
 )
 
 // contest is what a pass knows of others, lanes or replicas, that wrote rows which it was reading.
 type contest struct {
 	mu   sync.Mutex
-	lost int           // spans that were overtaken
+	lost int           // spans that were overtaken, since it was calm
+	won  int           // spans that were read since the last one that was overtaken
 	of   map[int64]int // of them, by where they began
 	left bool          // one of them was given back, to be read again at once
 	seen time.Time     // when the last version was written that was in the way
@@ -33,7 +36,7 @@ func (c *contest) again(span window.Window, by *sink.OvertakenError) bool {
 	if c.of == nil {
 		c.of = map[int64]int{}
 	}
-	c.lost++
+	c.lost, c.won = c.lost+1, 0
 	c.of[span.Start.UnixMicro()]++
 	if by.At.After(c.seen) {
 		c.seen = by.At
@@ -41,6 +44,15 @@ func (c *contest) again(span window.Window, by *sink.OvertakenError) bool {
 	again := c.of[span.Start.UnixMicro()] <= maxOvertaken
 	c.left = c.left || again
 	return again
+}
+
+// settled notes a span that was read.
+func (c *contest) settled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.won++; c.won >= calm {
+		c.lost = 0
+	}
 }
 
 // crowded reports whether several lanes are worse than one.

@@ -230,7 +230,8 @@ type efforts struct {
 }
 
 // worthALane is how many times as long as committing reading must take for another lane to begin: about as long is both
-// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due, or lanes are in each other's way.
+// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due, or
+// lanes are in each other's way.
 const worthALane = 2
 
 // readingIsLonger reports whether reading takes much longer than committing; false until something was committed.
