@@ -23,9 +23,9 @@ const (
 type contest struct {
 	mu   sync.Mutex
 	lost int           // spans that were overtaken, since it was calm
+	of   map[int64]int // all of these in the pass, by where they began
 	won  int           // spans that were read since the last one that was overtaken
-	of   map[int64]int // of them, by where they began
-	left bool          // one of them was given back, to be read again at once
+	left bool          // one that was overtaken was given back, to be read again at once
 	seen time.Time     // when the last version was written that was in the way
 }
 

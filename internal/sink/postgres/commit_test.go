@@ -52,16 +52,8 @@ func TestAKeyThatIsBeingWrittenIsWaitedFor(t *testing.T) {
 	lease := w.lease(0)
 	w.exec(`BEGIN; INSERT INTO samespace.calls (id, at, n, _window_start, _exported_at)
 		VALUES ('b', '2026-03-02T00:01:00Z', 1, '2026-03-02T00:00:00Z', now())`)
-	committed := make(chan error, 1)
-	var counts sink.Counts
-	go func() {
-		var err error
-		counts, err = w.Commit(t.Context(), batch(lease, []sink.Row{row("a", 1, 1), row("b", 1, 1), row("c", 1, 1)}))
-		committed <- err
-	}()
-	w.awaitLockWaits(1)
-	w.exec(`COMMIT`)
-	w.noError(<-committed)
+	counts, err := w.commitBehind(batch(lease, []sink.Row{row("a", 1, 1), row("b", 1, 1), row("c", 1, 1)}))
+	w.noError(err)
 	w.equal("counts", counts, sink.Counts{Inserted: 2, Unchanged: 1})
 }
 
@@ -71,15 +63,9 @@ func TestACommitIsOvertakenWhileItWaits(t *testing.T) {
 	w.store(row("a", 1, 1), row("b", 2, 1))
 	b := batch(w.lease(0), []sink.Row{row("a", 1, 2), row("b", 2, 2)})
 	w.exec(`BEGIN; UPDATE samespace.calls SET n = 9, _exported_at = clock_timestamp() WHERE id = 'a'`)
-	committed := make(chan error, 1)
-	go func() {
-		_, err := w.Commit(t.Context(), b)
-		committed <- err
-	}()
-	w.awaitLockWaits(1)
-	w.exec(`COMMIT`)
+	_, err := w.commitBehind(b)
 	var overtaken *sink.OvertakenError
-	if err := <-committed; !errors.As(err, &overtaken) {
+	if !errors.As(err, &overtaken) {
 		t.Errorf("got %v, want that it is overtaken", err)
 	}
 	w.equal("rows", w.cell(`SELECT string_agg(id || n, ' ' ORDER BY id) FROM samespace.calls`), "a9 b1")
@@ -113,16 +99,8 @@ func TestArrivalsBesideAnotherCommit(t *testing.T) {
 	b.Arrivals = &sink.Arrivals{}
 	w.exec(`BEGIN; INSERT INTO samespace.calls (id, at, n, _window_start, _exported_at)
 		VALUES ('` + id(3) + `', '2026-03-02T00:01:00Z', 1, '2026-03-02T00:00:00Z', clock_timestamp())`)
-	committed := make(chan error, 1)
-	var counts sink.Counts
-	go func() {
-		var err error
-		counts, err = w.Commit(t.Context(), b)
-		committed <- err
-	}()
-	w.awaitLockWaits(1)
-	w.exec(`COMMIT`)
-	w.noError(<-committed)
+	counts, err := w.commitBehind(b)
+	w.noError(err)
 	w.equal("counts", counts, sink.Counts{Inserted: 2, Updated: 1, Unchanged: 1})
 	arrived := int64(0)
 	w.noError(b.Arrivals.Each(func(_ time.Time, _ int, rows int64, _ time.Duration) error {

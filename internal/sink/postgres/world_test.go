@@ -136,3 +136,17 @@ func (w world) equal(what string, got, want any) {
 		w.t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
+
+// commitBehind commits a batch that has to wait for the open transaction of the world's session, which is committed then.
+func (w world) commitBehind(b sink.Batch) (counts sink.Counts, err error) {
+	w.t.Helper()
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		counts, err = w.Commit(w.t.Context(), b)
+	}()
+	w.awaitLockWaits(1)
+	w.exec(`COMMIT`)
+	<-committed
+	return counts, err
+}
