@@ -14,7 +14,7 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// Commit writes a batch in one transaction: fence, rows, rejects, run. The fence locks the lease's windows, so
+// Commit writes a batch in one transaction: fence, rows, rejects, run. The fence locks the batch's windows, so
 // that nobody can take them over before the end; the rows are read, compared, and written only where they differ.
 // What several commits of one run share, the run's counters, comes last.
 func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Counts, err error) {
@@ -23,25 +23,25 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	rows := arrange(w.target(b.Table), b.Rows)
 	rows.comparing, rows.origin = b.Compared, origin{sink.CauseRead, b.Run}
-	err = w.inTx(ctx, "commit", func(tx pgx.Tx) error {
+	err = w.inBrief(ctx, "commit", func(tx brief) error {
 		at, err := fence(ctx, tx, b)
 		if err != nil {
 			return err
 		}
-		if at, err = rows.takeTurn(ctx, tx, at); err != nil {
+		if at, err = rows.takeTurn(ctx, tx.Conn, at); err != nil {
 			return err
 		}
 		rows.overtaking = b.Overtaking(at)
-		if counts, err = rows.store(ctx, tx, b, at); err != nil {
+		if counts, err = rows.store(ctx, tx.Conn, b, at); err != nil {
 			return err
 		}
 		rows.countArrivals(b.Arrivals)
-		besides, err := w.storeBesides(ctx, tx, b, at)
+		besides, err := w.storeBesides(ctx, tx.Conn, b, at)
 		if err != nil {
 			return err
 		}
 		counts = counts.Plus(besides)
-		if counts.Deleted, err = rows.sweep(ctx, tx, b.Sweep, at); err != nil {
+		if counts.Deleted, err = rows.sweep(ctx, tx.Conn, b.Sweep, at); err != nil {
 			return err
 		}
 		b.Lane.Wrote(rows.exportedAt) // also where the answer is lost
@@ -54,12 +54,12 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 }
 
 // storeBesides writes the batch's rows of further tables, which all are staged in the same place.
-func (w *Warehouse) storeBesides(ctx context.Context, tx pgx.Tx, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
+func (w *Warehouse) storeBesides(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
 	for _, t := range b.Besides {
-		if _, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if _, err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return counts, err
 		}
-		of, err := arrange(w.target(t.Table), t.Rows).write(ctx, tx, at)
+		of, err := arrange(w.target(t.Table), t.Rows).write(ctx, conn, at)
 		if err != nil {
 			return counts, err
 		}
@@ -68,9 +68,9 @@ func (w *Warehouse) storeBesides(ctx context.Context, tx pgx.Tx, b sink.Batch, a
 	return counts, nil
 }
 
-// fence makes sure that the lease still holds, locks its windows and enters the readings. It returns the
-// transaction's time.
-func fence(ctx context.Context, tx pgx.Tx, b sink.Batch) (at time.Time, err error) {
+// fence begins the transaction. It makes sure that the lease still holds for the windows of the readings, locks them and enters
+// the readings. It returns the transaction's time.
+func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error) {
 	var r readings
 	for _, reading := range b.Readings {
 		r.add(reading)
@@ -82,7 +82,7 @@ func fence(ctx context.Context, tx pgx.Tx, b sink.Batch) (at time.Time, err erro
 	queued.Queue(statement("commit_readings"), b.Lease.Dataset, b.Lease.Epoch, b.Lease.TTL,
 		r.starts, r.states, r.rows, r.readAt, r.readTo, r.nextReadAt, r.errors)
 	queued.Queue(statement("commit_settings")).QueryRow(func(row pgx.Row) error { return row.Scan(&at, nil, nil, nil, nil) })
-	if err := tx.SendBatch(ctx, queued).Close(); err != nil {
+	if err := tx.first(ctx, queued); err != nil {
 		return at, err
 	}
 	if mine < len(b.Lease.Entries) {
@@ -109,8 +109,8 @@ func (r *readings) add(reading sink.Reading) {
 	r.errors = append(r.errors, clean(reading.Error))
 }
 
-// conclude keeps the batch's rejects in place of those that are known to lie in its range, and adds to the run.
-func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) error {
+// conclude keeps the batch's rejects in place of those that are known to lie in its range, adds to the run, and commits.
+func conclude(ctx context.Context, tx brief, b sink.Batch, counts sink.Counts) error {
 	rejects := map[string]sink.Reject{} // a row that came twice is one
 	for _, r := range b.Rejects {
 		rejects[sink.Fingerprint(r.Raw)] = r
@@ -134,7 +134,7 @@ func conclude(ctx context.Context, tx pgx.Tx, b sink.Batch, counts sink.Counts) 
 		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,
 			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects), counts.Deleted)
 	}
-	return tx.SendBatch(ctx, queued).Close()
+	return tx.last(ctx, queued)
 }
 
 // done is how many windows the readings end the lease on.

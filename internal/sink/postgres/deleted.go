@@ -43,24 +43,23 @@ func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.St
 
 // sweep marks the rows that are gone. What is gone is told here, as what has changed is: the batch's keys need not
 // travel, and no join with them is needed, which Citus would refuse or run for minutes.
-func (a *arranged) sweep(ctx context.Context, tx pgx.Tx, s *sink.Sweep, at time.Time) (marked int64, err error) {
+func (a *arranged) sweep(ctx context.Context, conn *pgx.Conn, s *sink.Sweep, at time.Time) (marked int64, err error) {
 	if s == nil {
 		return 0, nil
 	}
-	conn := tx.Conn().PgConn()
 	present := arrange(a.target, s.Present)
 	for _, stretch := range s.Within {
-		gone, err := a.gone(ctx, conn, stretch, s.SeenAt, present)
+		gone, err := a.gone(ctx, conn.PgConn(), stretch, s.SeenAt, present)
 		if err != nil {
 			return marked, err
 		}
 		if len(gone) == 0 {
 			continue
 		}
-		if at, err = a.keepGone(ctx, tx, gone, at); err != nil {
+		if at, err = a.keepGone(ctx, conn, gone, at); err != nil {
 			return marked, err
 		}
-		n, err := a.mark(ctx, conn, stretch, s.SeenAt, gone, at)
+		n, err := a.mark(ctx, conn.PgConn(), stretch, s.SeenAt, gone, at)
 		if err != nil {
 			return marked, err
 		}
@@ -70,11 +69,11 @@ func (a *arranged) sweep(ctx context.Context, tx pgx.Tx, s *sink.Sweep, at time.
 }
 
 // keepGone keeps the versions of the rows that are about to be marked, and says when they are.
-func (a *arranged) keepGone(ctx context.Context, tx pgx.Tx, gone []schema.Row, at time.Time) (time.Time, error) {
+func (a *arranged) keepGone(ctx context.Context, conn *pgx.Conn, gone []schema.Row, at time.Time) (time.Time, error) {
 	if !a.History {
 		return at, nil
 	}
-	return a.keepVersions(ctx, tx, at, origin{sink.CauseGone, a.origin.run}, gone, func(sink.StoredRow) []string {
+	return a.keepVersions(ctx, conn, at, origin{sink.CauseGone, a.origin.run}, gone, func(sink.StoredRow) []string {
 		return []string{schema.DeletedAtColumn}
 	})
 }

@@ -27,9 +27,14 @@ const undefinedColumn = "42703"
 // inTx runs work in a transaction: all of it is kept, or nothing. work may run several times, each time on
 // another connection. The error says what was tried.
 func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {
+	return persist(ctx, verb, func() error { return w.tryTx(ctx, writing, work) })
+}
+
+// persist tries again what the server ended only since another transaction was in its way.
+func persist(ctx context.Context, verb string, try func() error) error {
 	var err error
 	for range attempts {
-		if err = w.tryTx(ctx, writing, work); err == nil || !inTheWay(err) {
+		if err = try(); err == nil || !inTheWay(err) {
 			break
 		}
 	}

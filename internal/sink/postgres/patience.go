@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,15 +33,22 @@ const (
 	snapshot = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
 )
 
-// tryTx runs work in a transaction that ends within w.timeout. The time is the connection's, so it holds for every
-// message, whatever work does; pgx closes a connection whose time is up, and the next transaction gets another.
+// tryTx runs work in a transaction that ends within w.timeout.
 func (w *Warehouse) tryTx(ctx context.Context, mode string, work func(tx pgx.Tx) error) error {
+	return w.onConnection(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: strings.Join(w.begin(mode), "; ")}, work)
+	})
+}
+
+// onConnection runs work on a connection, for w.timeout. The time is the connection's, so it holds for every message,
+// whatever work does; pgx closes a connection whose time is up, and who comes next gets another.
+func (w *Warehouse) onConnection(ctx context.Context, work func(conn *pgx.Conn) error) error {
 	return w.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 		socket := conn.Conn().PgConn().Conn()
 		if err := socket.SetDeadline(time.Now().Add(w.timeout)); err != nil {
 			return err
 		}
-		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: begin(mode, w.timeout)}, work)
+		err := work(conn.Conn())
 		if inTheWay(err) {
 			_ = conn.Conn().Close(ctx) // a kept session can fail again where a new one does not
 		}
@@ -49,10 +57,13 @@ func (w *Warehouse) tryTx(ctx context.Context, mode string, work func(tx pgx.Tx)
 	})
 }
 
-// begin is the statement that begins a transaction, in one message: PgBouncer may give each another session.
-func begin(mode string, timeout time.Duration) string {
-	return fmt.Sprintf("BEGIN%s; SET LOCAL statement_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
-		mode, timeout.Milliseconds(), (timeout / silence).Milliseconds())
+// begin is the statements that begin a transaction, to be sent in one message: PgBouncer may give each another session.
+func (w *Warehouse) begin(mode string) []string {
+	return []string{
+		"BEGIN" + mode,
+		fmt.Sprintf("SET LOCAL statement_timeout = %d", w.timeout.Milliseconds()),
+		fmt.Sprintf("SET LOCAL idle_in_transaction_session_timeout = %d", (w.timeout / silence).Milliseconds()),
+	}
 }
 
 // patient is the warehouse with another time for transactions.

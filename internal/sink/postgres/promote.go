@@ -116,7 +116,7 @@ func (t target) storedWithExtra(behind int) string {
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
 func (p *promotion) keepUnpromoted(ctx context.Context, tx pgx.Tx, at time.Time) (time.Time, error) {
-	at, err := p.takeTurn(ctx, tx, at)
+	at, err := p.takeTurn(ctx, tx.Conn(), at)
 	if err != nil || !p.History {
 		return at, err
 	}
@@ -124,7 +124,7 @@ func (p *promotion) keepUnpromoted(ctx context.Context, tx pgx.Tx, at time.Time)
 	for i, row := range p.after {
 		after[p.keyOf(row)] = i
 	}
-	return p.keepVersions(ctx, tx, at, origin{cause: sink.CausePromotion}, p.after, func(was sink.StoredRow) []string {
+	return p.keepVersions(ctx, tx.Conn(), at, origin{cause: sink.CausePromotion}, p.after, func(was sink.StoredRow) []string {
 		i := after[p.keyOf(was.Row.Row)]
 		if was.Extra != p.before[i].Extra {
 			return nil // a commit came between

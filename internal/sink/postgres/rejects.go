@@ -47,7 +47,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		if err != nil {
 			return err
 		}
-		if at, err = t.takeTurn(ctx, tx, at); err != nil {
+		if at, err = t.takeTurn(ctx, tx.Conn(), at); err != nil {
 			return err
 		}
 		seen, err := lastSeen(ctx, tx, r)
@@ -63,7 +63,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		if len(rows) > 0 {
 			fitting := arrange(t, rows)
 			fitting.origin.cause = sink.CauseRetry
-			if done.Counts, err = fitting.write(ctx, tx, at); err != nil {
+			if done.Counts, err = fitting.write(ctx, tx.Conn(), at); err != nil {
 				return err
 			}
 		}

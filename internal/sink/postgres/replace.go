@@ -17,23 +17,23 @@ import (
 )
 
 // store writes the batch's rows in the way that it asks for.
-func (a *arranged) store(ctx context.Context, tx pgx.Tx, b sink.Batch, at time.Time) (sink.Counts, error) {
+func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (sink.Counts, error) {
 	switch {
 	case b.Write == sink.Upsert:
-		return a.write(ctx, tx, at)
+		return a.write(ctx, conn, at)
 	case len(a.Key) > 0:
 		return sink.Counts{}, fmt.Errorf("the rows of %s have a key: they can only be upserted", a.name())
 	}
 	a.exportedAt = at
 	scope := a.scopeOf(b)
-	there, err := a.contents(ctx, tx.Conn().PgConn(), scope)
+	there, err := a.contents(ctx, conn.PgConn(), scope)
 	if err != nil {
 		return sink.Counts{}, err
 	}
 	if b.Write == sink.Append {
-		return a.addMissing(ctx, tx, there)
+		return a.addMissing(ctx, conn, there)
 	}
-	return a.replace(ctx, tx, scope, there)
+	return a.replace(ctx, conn, scope, there)
 }
 
 // scope is the part of a table that a batch is about: windows, or all of it.
@@ -130,7 +130,7 @@ func (a *arranged) content(row *sink.Row) string {
 }
 
 // addMissing writes the rows that the table does not have.
-func (a *arranged) addMissing(ctx context.Context, tx pgx.Tx, there contents) (counts sink.Counts, err error) {
+func (a *arranged) addMissing(ctx context.Context, conn *pgx.Conn, there contents) (counts sink.Counts, err error) {
 	a.verdicts = make([]verdict, len(a.rows))
 	for i := range a.rows {
 		group, content := a.rows[i].WindowStart.UnixMicro(), a.content(&a.rows[i])
@@ -141,11 +141,11 @@ func (a *arranged) addMissing(ctx context.Context, tx pgx.Tx, there contents) (c
 		}
 	}
 	counts.Inserted = int64(len(a.rows)) - counts.Unchanged
-	return counts, a.copyMissing(ctx, tx, counts.Inserted)
+	return counts, a.copyMissing(ctx, conn, counts.Inserted)
 }
 
 // replace writes the rows of the groups that differ, in place of those that are there.
-func (a *arranged) replace(ctx context.Context, tx pgx.Tx, s scope, there contents) (counts sink.Counts, err error) {
+func (a *arranged) replace(ctx context.Context, conn *pgx.Conn, s scope, there contents) (counts sink.Counts, err error) {
 	here := contents{}
 	for i := range a.rows {
 		here.add(s.group(a.rows[i].WindowStart), a.content(&a.rows[i]))
@@ -166,21 +166,21 @@ func (a *arranged) replace(ctx context.Context, tx pgx.Tx, s scope, there conten
 	counts.Inserted = int64(len(a.rows)) - counts.Unchanged
 	if differ.all || len(differ.windows) > 0 {
 		values, oids := split(differ.parameters())
-		removed := tx.Conn().PgConn().ExecParams(ctx, a.removeRows(differ), values, oids, []int16{binaryFormat}, nil).Read()
+		removed := conn.PgConn().ExecParams(ctx, a.removeRows(differ), values, oids, []int16{binaryFormat}, nil).Read()
 		if removed.Err != nil {
 			return counts, removed.Err
 		}
 		counts.Removed = removed.CommandTag.RowsAffected()
 	}
-	return counts, a.copyMissing(ctx, tx, counts.Inserted)
+	return counts, a.copyMissing(ctx, conn, counts.Inserted)
 }
 
 // copyMissing copies the rows that are not unchanged into the table.
-func (a *arranged) copyMissing(ctx context.Context, tx pgx.Tx, rows int64) error {
+func (a *arranged) copyMissing(ctx context.Context, conn *pgx.Conn, rows int64) error {
 	if rows == 0 {
 		return nil
 	}
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), a.copyRows())
+	_, err := conn.PgConn().CopyFrom(ctx, a.encode(false), a.copyRows())
 	return err
 }
 

@@ -23,20 +23,20 @@ type origin struct {
 
 // takeTurn waits until no other transaction changes rows of a table with a history, and keeps others off to the end of
 // this one. It returns the time of what is written in it: at, where there is no history.
-func (t target) takeTurn(ctx context.Context, tx pgx.Tx, at time.Time) (time.Time, error) {
+func (t target) takeTurn(ctx context.Context, conn *pgx.Conn, at time.Time) (time.Time, error) {
 	if !t.History {
 		return at, nil
 	}
 	queued := &pgx.Batch{}
 	queued.Queue(statement("history_turn"), "history of "+t.name())
 	queued.Queue(statement("history_now")).QueryRow(func(row pgx.Row) error { return row.Scan(&at) })
-	err := tx.SendBatch(ctx, queued).Close()
+	err := conn.SendBatch(ctx, queued).Close()
 	return at, err
 }
 
 // keepChanged keeps the versions of the rows that are found changed, before they are written, and sets the time of
 // those that take their place.
-func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
+func (a *arranged) keepChanged(ctx context.Context, conn *pgx.Conn) error {
 	if !a.History {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
 			keys = append(keys, a.rows[i].Row)
 		}
 	}
-	at, err := a.keepVersions(ctx, tx, a.exportedAt, a.origin, keys, func(was sink.StoredRow) []string {
+	at, err := a.keepVersions(ctx, conn, a.exportedAt, a.origin, keys, func(was sink.StoredRow) []string {
 		place, found := a.find(was.Row)
 		if !found {
 			return nil // another spelling of a key, by another hand
@@ -59,12 +59,12 @@ func (a *arranged) keepChanged(ctx context.Context, tx pgx.Tx) error {
 
 // keepVersions copies the rows of the keys into the history, as they are before they are written at a time, with what
 // differs of each; nil: that one stays as it is. It returns the time at which they are to be written: at, or later.
-func (t target) keepVersions(ctx context.Context, tx pgx.Tx, at time.Time, by origin, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
+func (t target) keepVersions(ctx context.Context, conn *pgx.Conn, at time.Time, by origin, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
 	var changes []schema.Value
 	places := t.KeyIndexes()
 	replaced := make([][]schema.Value, len(places)) // by column of the key
 	var last time.Time
-	err := t.findStored(ctx, tx.Conn().PgConn(), keys, func(was sink.StoredRow) {
+	err := t.findStored(ctx, conn.PgConn(), keys, func(was sink.StoredRow) {
 		names := differs(was)
 		if names == nil {
 			return
@@ -95,7 +95,7 @@ func (t target) keepVersions(ctx context.Context, tx pgx.Tx, at time.Time, by or
 		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, replaced[i])})
 	}
 	values, oids := split(parameters)
-	return at, tx.Conn().PgConn().ExecParams(ctx, t.insertVersions(), values, oids, []int16{binaryFormat}, nil).Read().Err
+	return at, conn.PgConn().ExecParams(ctx, t.insertVersions(), values, oids, []int16{binaryFormat}, nil).Read().Err
 }
 
 // insertVersions takes until when the versions were valid, the cause and the run of what takes their place, and an array

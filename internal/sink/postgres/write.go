@@ -19,38 +19,37 @@ import (
 // write brings the table to what the rows say, and writes only rows that differ. A batch that only adds rows, as
 // most do that differ at all, is copied straight into the table. Any other goes through a staging table, in one
 // statement: were new and changed rows written one after the other, two commits could wait for each other.
-func (a *arranged) write(ctx context.Context, tx pgx.Tx, at time.Time) (sink.Counts, error) {
+func (a *arranged) write(ctx context.Context, conn *pgx.Conn, at time.Time) (sink.Counts, error) {
 	a.exportedAt = at
 	a.forget() // an earlier attempt
-	conn := tx.Conn().PgConn()
 	if len(a.Key) == 0 {
-		return a.appendAll(ctx, conn)
+		return a.appendAll(ctx, conn.PgConn())
 	}
-	if err := a.timed(ctx, conn, a.compare); err != nil {
+	if err := a.timed(ctx, conn.PgConn(), a.compare); err != nil {
 		return sink.Counts{}, err
 	}
 	if a.count(unseen) > 0 && a.count(changed) == 0 {
-		copied, err := a.copyUnseen(ctx, tx)
+		copied, err := a.copyUnseen(ctx, conn)
 		if err != nil || copied {
 			return a.counts(a.count(unseen)), err
 		}
 		// A key is elsewhere in time, or another commit has just written it: look again, by key.
-		if err := a.timed(ctx, conn, a.compareByKey); err != nil {
+		if err := a.timed(ctx, conn.PgConn(), a.compareByKey); err != nil {
 			return sink.Counts{}, err
 		}
 	}
 	if a.count(unchanged) == int64(len(a.rows)) {
 		return a.counts(0), nil
 	}
-	if err := a.keepChanged(ctx, tx); err != nil {
+	if err := a.keepChanged(ctx, conn); err != nil {
 		return sink.Counts{}, err
 	}
-	written, err := a.upsertStaged(ctx, tx)
+	written, err := a.upsertStaged(ctx, conn)
 	if err != nil {
 		return sink.Counts{}, err
 	}
 	if written < a.count(unseen)+a.count(changed) && !a.overtaking.Since.IsZero() {
-		err = a.checkOvertaken(ctx, conn)
+		err = a.checkOvertaken(ctx, conn.PgConn())
 	}
 	return a.counts(written), err
 }
@@ -122,25 +121,25 @@ const uniqueViolation = "23505"
 // copyUnseen copies the rows that were not seen into the table; copied is false, and nothing is written, when
 // the table has one of them after all. The savepoint goes with the copy, in one message, and ends with the transaction; of
 // several of one name the last one counts.
-func (a *arranged) copyUnseen(ctx context.Context, tx pgx.Tx) (copied bool, err error) {
-	_, err = tx.Conn().PgConn().CopyFrom(ctx, a.encode(false), "SAVEPOINT copying; "+a.copyRows())
+func (a *arranged) copyUnseen(ctx context.Context, conn *pgx.Conn) (copied bool, err error) {
+	_, err = conn.PgConn().CopyFrom(ctx, a.encode(false), "SAVEPOINT copying; "+a.copyRows())
 	if sqlState(err) == uniqueViolation {
-		_, err := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT copying")
+		_, err := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT copying")
 		return false, err
 	}
 	return err == nil, err
 }
 
 // upsertStaged writes the rows that are unseen or changed by way of a staging table.
-func (a *arranged) upsertStaged(ctx context.Context, tx pgx.Tx) (written int64, err error) {
+func (a *arranged) upsertStaged(ctx context.Context, conn *pgx.Conn) (written int64, err error) {
 	// The simple protocol: the staging table is another one in each transaction, so nothing may be cached of it.
-	if _, err := tx.Exec(ctx, a.createStage(), pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := conn.Exec(ctx, a.createStage(), pgx.QueryExecModeSimpleProtocol); err != nil {
 		return 0, err
 	}
-	if _, err := tx.Conn().PgConn().CopyFrom(ctx, a.encode(true), a.copyStage()); err != nil {
+	if _, err := conn.PgConn().CopyFrom(ctx, a.encode(true), a.copyStage()); err != nil {
 		return 0, err
 	}
-	return a.upsert(ctx, tx.Conn().PgConn())
+	return a.upsert(ctx, conn.PgConn())
 }
 
 // upsert writes what is staged, and counts it. It works below pgx's type system, since nothing may be cached of a staging
