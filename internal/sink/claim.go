@@ -1,6 +1,10 @@
 package sink
 
-import "samespace-exporter/internal/window"
+import (
+	"time"
+
+	"samespace-exporter/internal/window"
+)
 
 // MaxWindows is the most windows of a claim: years of minutes are not read into memory to choose an hour of them.
 const MaxWindows = 10_000
@@ -55,4 +59,22 @@ func Planned(planned, within window.Window) (all window.Window, grown bool) {
 		all.End, grown = within.End, true
 	}
 	return all, grown
+}
+
+// Starts is when the windows start.
+func Starts(windows []Entry) []time.Time {
+	starts := make([]time.Time, len(windows))
+	for i, e := range windows {
+		starts[i] = e.Window.Start
+	}
+	return starts
+}
+
+// Starts is when the windows start that the batch has readings of: those that its commit must still hold.
+func (b Batch) Starts() []time.Time {
+	starts := make([]time.Time, len(b.Readings))
+	for i, r := range b.Readings {
+		starts[i] = r.Start
+	}
+	return starts
 }

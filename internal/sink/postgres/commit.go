@@ -53,6 +53,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
+// CommitsAtOnce is true: a session waits for another one only where both write the same rows.
+func (w *Warehouse) CommitsAtOnce() bool { return true }
+
 // storeBesides writes the batch's rows of further tables, which all are staged in the same place.
 func (w *Warehouse) storeBesides(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
 	for _, t := range b.Besides {
@@ -77,7 +80,7 @@ func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error
 	}
 	var mine int
 	queued := &pgx.Batch{}
-	queued.Queue(statement("commit_fence"), b.Lease.Dataset, starts(b.Lease.Entries), b.Lease.Epoch).
+	queued.Queue(statement("commit_fence"), b.Lease.Dataset, r.starts, b.Lease.Epoch).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
 	queued.Queue(statement("commit_readings"), b.Lease.Dataset, b.Lease.Epoch, b.Lease.TTL,
 		r.starts, r.states, r.rows, r.readAt, r.readTo, r.nextReadAt, r.errors)
@@ -85,7 +88,7 @@ func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error
 	if err := tx.first(ctx, queued); err != nil {
 		return at, err
 	}
-	if mine < len(b.Lease.Entries) {
+	if mine < len(r.starts) {
 		return at, sink.ErrLeaseLost
 	}
 	return at, nil

@@ -32,7 +32,7 @@ func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
 
 // writeLease runs a statement that counts the lease's windows which are still of its epoch.
 func (w *Warehouse) writeLease(ctx context.Context, verb, name string, l sink.Lease, values ...any) error {
-	arguments := append([]any{l.Dataset, starts(l.Entries), l.Epoch}, values...)
+	arguments := append([]any{l.Dataset, sink.Starts(l.Entries), l.Epoch}, values...)
 	return w.inTx(ctx, verb, func(tx pgx.Tx) error {
 		var mine int
 		err := tx.QueryRow(ctx, statement(name), arguments...).Scan(&mine)

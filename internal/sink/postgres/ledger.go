@@ -97,7 +97,7 @@ func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease,
 		if err := tx.QueryRow(ctx, statement("claim_epoch"), r.Dataset).Scan(&lease.Epoch, &lease.ClaimedAt); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, statement("claim_take"), r.Dataset, starts(span), lease.Epoch, r.Owner, r.TTL); err != nil {
+		if _, err := tx.Exec(ctx, statement("claim_take"), r.Dataset, sink.Starts(span), lease.Epoch, r.Owner, r.TTL); err != nil {
 			return err
 		}
 		lease.Entries = span
@@ -128,11 +128,11 @@ func lockSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest) ([]sink.Entry
 		if err != nil || len(chosen) == 0 {
 			return nil, err
 		}
-		locked, err := collectEntries(tx.Query(ctx, statement("claim_lock"), r.Dataset, starts(chosen)))
+		locked, err := collectEntries(tx.Query(ctx, statement("claim_lock"), r.Dataset, sink.Starts(chosen)))
 		if err != nil || slices.Equal(locked, chosen) {
 			return locked, err
 		}
-		for _, start := range starts(chosen) {
+		for _, start := range sink.Starts(chosen) {
 			if !slices.ContainsFunc(locked, func(e sink.Entry) bool { return e.Window.Start.Equal(start) }) {
 				passedOver = append(passedOver, start)
 			}

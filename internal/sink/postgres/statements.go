@@ -53,12 +53,3 @@ func nullable(t time.Time) *time.Time {
 	}
 	return &t
 }
-
-// starts are the ledger keys of the entries.
-func starts(entries []sink.Entry) []time.Time {
-	keys := make([]time.Time, len(entries))
-	for i, e := range entries {
-		keys[i] = e.Window.Start
-	}
-	return keys
-}

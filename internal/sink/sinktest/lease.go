@@ -15,7 +15,7 @@ func leaseTests() []exercise {
 		{"renewed", testLeaseRenewed},
 		{"a later epoch each time", testLeaseEpoch},
 		{"lost when taken over", testLeaseTakenOver},
-		{"lost when taken over in part", testLeaseTakenOverInPart},
+		{"lost in part when taken over in part", testLeaseTakenOverInPart},
 		{"lost when its window is gone", testLeaseWindowGone},
 		{"ended but not taken over still commits", testLeaseEnded},
 		{"failed", testLeaseFailed},
@@ -128,8 +128,13 @@ func testLeaseTakenOverInPart(b bench) {
 	b.planned(0, 3)
 	lost := b.claim(anything(3))
 	b.expireLeases()
-	b.claim(within(hours(1, 2)))
+	other := b.claim(within(hours(1, 2)))
 	b.allLost(lost)
+	before := read(lost, clock(9, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 1))
+	before.Readings = before.Readings[:1] // of a window that nobody else has
+	b.commit(before)
+	equal(b, "readings of the window", b.entry(0).Reads, 1)
+	b.commit(read(other, clock(9, 0), clock(9, 0)))
 }
 
 func testLeaseWindowGone(b bench) {

@@ -90,8 +90,8 @@ type Warehouse interface {
 	// ErrLeaseLost when any of the lease's windows has another epoch.
 	Renew(ctx context.Context, l sink.Lease) error
 	// Commit writes the batch: the fence first, then the rows that differ from what the table has, in key
-	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when any of the lease's windows has
-	// another epoch: then nothing was written. A lease that has ended but was not taken over still commits. The
+	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when any of the windows that
+	// it has readings of has another epoch: then nothing was written. A lease that has ended but was not taken over still commits. The
 	// same batch may be committed again, when the answer to the first time was lost: the ledger's rows of
 	// windows that are no longer running stay as they are.
 	//
@@ -128,6 +128,8 @@ type Warehouse interface {
 	// without a time, rows that are marked already, and rows that were written after Sweep.SeenAt are left alone. Only
 	// for a table that marks deleted rows and has a key and a time field.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
+	// CommitsAtOnce reports whether commits to different rows of a table go on at once; else each waits for the one before.
+	CommitsAtOnce() bool
 	// Standing is what the table has of a stretch of time and is not marked as deleted, and which of it is gone: has
 	// none of the keys of the rows that are present. It changes nothing.
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)

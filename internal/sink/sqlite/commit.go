@@ -14,8 +14,8 @@ import (
 // Commit writes the batch: the fence, the rows that differ from what the table has, the rejects and the
 // ledger, in one transaction.
 func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Counts, err error) {
-	if len(b.Lease.Entries) == 0 {
-		return sink.Counts{}, errors.New("commit: the lease has no windows")
+	if len(b.Lease.Entries) == 0 || len(b.Readings) == 0 {
+		return sink.Counts{}, errors.New("commit: a batch without readings says nothing of its lease")
 	}
 	began := time.Now() // the database's clock is this machine's
 	now := stamp(began)
@@ -27,7 +27,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		rows.arrivals = b.Arrivals
 	}
 	err = w.write(ctx, "commit", func(tx *transaction) error {
-		if err := fence(ctx, tx, b.Lease); err != nil {
+		if err := fence(ctx, tx, b.Lease, b.Starts()); err != nil {
 			return err
 		}
 		at := rows.writtenAt(began)
@@ -64,6 +64,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	}
 	return counts, nil
 }
+
+// CommitsAtOnce is false: a file has one writer.
+func (w *Warehouse) CommitsAtOnce() bool { return false }
 
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
 func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) error {

@@ -47,15 +47,15 @@ func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, d
 		return nil
 	}
 	return w.write(ctx, what, func(tx *transaction) error {
-		if err := fence(ctx, tx, l); err != nil {
+		if err := fence(ctx, tx, l, sink.Starts(l.Entries)); err != nil {
 			return err
 		}
 		return do(tx)
 	})
 }
 
-// fence fails with ErrLeaseLost unless every window of the lease has the lease's epoch.
-func fence(ctx context.Context, tx *transaction, l sink.Lease) error {
+// fence fails with ErrLeaseLost unless the windows of the lease that begin then have its epoch.
+func fence(ctx context.Context, tx *transaction, l sink.Lease, starts []time.Time) error {
 	epochs := make(map[int64]int64, len(l.Entries))
 	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...) //nolint:sqlclosecheck // each closes them
 	err = each(rows, err, func() error {
@@ -68,8 +68,8 @@ func fence(ctx context.Context, tx *transaction, l sink.Lease) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range l.Entries {
-		if epochs[e.Window.Start.UnixMicro()] != l.Epoch {
+	for _, start := range starts {
+		if epochs[start.UnixMicro()] != l.Epoch {
 			return sink.ErrLeaseLost
 		}
 	}
