@@ -46,7 +46,7 @@ const share = 0.5
 type fit struct {
 	windows   int
 	uncertain bool
-	more      bool      // more windows are due
+	more      bool      // more windows are due, most likely
 	expected  []float64 // how many rows each window of the span is expected to hold, in order of time; +Inf: not known
 }
 

@@ -191,6 +191,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 			}
 			c.fit = fitSpan(candidates, p.nearest(near, room), room, p.Order == sink.NewestFirst)
 			c.fit.uncertain = c.fit.uncertain || len(near) == 0
+			c.fit.more = c.fit.more || p.reachesMaxSpan(candidates)
 			return c.fit.windows
 		},
 	})
@@ -208,6 +209,11 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	c.lease = lease
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
 	return c, true, nil
+}
+
+// reachesMaxSpan reports whether the candidates are as long as a span may be: there may be more windows behind them.
+func (p *passage) reachesMaxSpan(candidates []sink.Entry) bool {
+	return sink.Lease{Entries: candidates}.Span().Duration()+p.Dataset.Grid.Size() > p.maxSpan()
 }
 
 // nearest are the windows near a span that have been read. Where there are none they are those that the claim before was
