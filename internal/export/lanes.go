@@ -15,9 +15,8 @@ import (
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
-// holds the rows of two transactions at most. One with more work takes free ones of these besides, where reading takes
-// much longer than committing. Then each lane holds the rows of one transaction: it reads, then commits, and the others read
-// meanwhile.
+// holds the rows of two transactions at most. One with more work takes free ones of these besides, where that pays (see
+// efforts). Then each lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
@@ -79,6 +78,7 @@ func (p *passage) exportDue(ctx context.Context) error {
 	defer end(nil)
 	for again := true; again; again = p.contest.leavesWork() {
 		w := &work{passage: p, end: end}
+		w.reading.Add(1)
 		w.lanes.Go(func() error { return w.lane(ctx, own) })
 		err := w.lanes.Wait()
 		if cause := context.Cause(ctx); cause != nil {
@@ -100,6 +100,8 @@ type work struct {
 	claiming sync.Mutex
 	over     bool        // nothing is left to be claimed, or that failed
 	more     atomic.Bool // windows were due beside those that were claimed last
+
+	beginning sync.Mutex // of another lane: one at a time
 }
 
 // outlet is the way from what reads in a lane to what settles.
@@ -150,7 +152,6 @@ func (w *work) ahead() int {
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context, as role) error {
-	w.reading.Add(1)
 	defer w.reading.Add(-1)
 	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup
@@ -184,7 +185,7 @@ const (
 
 // readDue claims and reads one span after the other until nothing is due or the pass is to stop.
 func (w *work) readDue(ctx context.Context, as role, out *outlet) error {
-	for as == own || !w.contest.crowded() {
+	for as == own || w.pays(int(w.reading.Load())-1, longer) {
 		c, ok, err := w.next(ctx)
 		if err != nil || !ok {
 			return err
@@ -211,40 +212,71 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 
 // another begins another lane, if there is work for it and a free one.
 func (w *work) another(ctx context.Context) {
-	if !w.more.Load() || !w.efforts.readingIsLonger() || w.contest.crowded() || !w.Lanes.take() {
+	w.beginning.Lock()
+	defer w.beginning.Unlock()
+	if !w.more.Load() || !w.pays(int(w.reading.Load()), muchLonger) || !w.Lanes.take() {
 		return
 	}
+	w.reading.Add(1)
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
 		return w.lane(ctx, besides)
 	})
 }
 
-// efforts are how long reading and committing took of late. Several lanes are worth their memory where reading takes
-// much longer. Where the warehouse is the slower one, they are worse than one: commits that are under way at once are in
-// each other's way.
+// pays reports whether a lane besides so many others is worth its memory: where reading takes so many times as long as
+// committing, and a second one where there is little to write, too, which the warehouse would often wait with, for a
+// statement or for the disk. Many new rows are better written by one lane: several write them between each other's keys,
+// which costs the server more, and leaves pages of an index half full.
+func (w *work) pays(others, slower int) bool {
+	if w.contest.crowded() {
+		return false
+	}
+	if w.Warehouse.CommitsAtOnce() && w.efforts.littleIsNew() {
+		if others < 2 {
+			return true
+		}
+		slower *= 2 // two that share a processor take twice as long, whatever the API does
+	}
+	return w.efforts.readingTakes(slower)
+}
+
+// efforts are what parts took and brought of late.
 type efforts struct {
 	mu                  sync.Mutex
 	parts               int
 	reading, committing time.Duration
+	rows, fresh         int64
 }
 
-// worthALane is how many times as long as committing reading must take for another lane to begin: about as long is both
-// where one process does all of it, and two lanes would gain nothing. A lane that has begun goes on until nothing is due, or
-// lanes are in each other's way.
-const worthALane = 2
+const (
+	// muchLonger is how many times as long as committing reading must take for another lane to begin: about as long is both
+	// where one process does all of it, and two lanes would gain nothing. It goes on while reading takes longer.
+	muchLonger = 2
+	longer     = 1
+	// little is how many rows there must be for each that is new.
+	little = 20
+)
 
-// readingIsLonger reports whether reading takes much longer than committing; false until something was committed.
-func (e *efforts) readingIsLonger() bool {
+// readingTakes reports whether reading takes so many times as long as committing; false until something was committed.
+func (e *efforts) readingTakes(times int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.parts > 0 && e.reading >= worthALane*e.committing
+	return e.parts > 0 && e.reading >= time.Duration(times)*e.committing
+}
+
+// littleIsNew reports whether the warehouse had nearly all rows; false until something was committed.
+func (e *efforts) littleIsNew() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rows > little*e.fresh
 }
 
 // add adds a part. What it took counts twice as much as the one before. The clock may have been set back meanwhile.
-func (e *efforts) add(reading, committing time.Duration) {
+func (e *efforts) add(reading, committing time.Duration, c sink.Counts) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.parts++
 	e.reading, e.committing = e.reading/2+max(0, reading), e.committing/2+max(0, committing)
+	e.rows, e.fresh = e.rows/2+c.Inserted+c.Updated+c.Unchanged, e.fresh/2+c.Inserted
 }

@@ -78,7 +78,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		}
 		return err
 	}
-	p.efforts.add(o.read, p.Exporter.now().Sub(beganAt))
+	p.efforts.add(o.read, p.Exporter.now().Sub(beganAt), counts)
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
