@@ -20,6 +20,11 @@ func TestContract(t *testing.T) {
 	exercise(t, func(dsn string) string { return dsn })
 }
 
+// The same contract where values travel as texts within the statements, whose types the server has to guess.
+func TestContractInTheSimpleProtocol(t *testing.T) {
+	exercise(t, func(dsn string) string { return with(dsn, "default_query_exec_mode", "simple_protocol") })
+}
+
 // The same contract behind PgBouncer, which gives each transaction whichever session is free.
 func TestNetworkContractThroughPgBouncer(t *testing.T) {
 	exercise(t, func(dsn string) string { return testdb.PgBouncer(t, dsn) })
