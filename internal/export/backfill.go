@@ -173,7 +173,7 @@ func (p *passage) unread(left sink.Remaining) error {
 	if len(p.summary.Failed) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%d windows could not be read by another process: see exporter status, then start the same backfill again", left.Failed)
+	return fmt.Errorf("%d windows are left that could not be read, by another process or by this backfill before: see exporter status, then start it again", left.Failed)
 }
 
 // Finish makes passes until nothing is due and no other replica is working on what was: a pass of Export,
