@@ -37,10 +37,10 @@ type Leases interface {
 }
 
 // Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it. CommitsAtOnce reports
-// whether several commits go on at once. Standing says beforehand which rows a commit would mark as deleted.
+// whether several commits to a table go on at once. Standing says beforehand which rows a commit would mark as deleted.
 type Committer interface {
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
-	CommitsAtOnce() bool
+	CommitsAtOnce(t schema.Table) bool
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)
 }
 

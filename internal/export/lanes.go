@@ -225,14 +225,14 @@ func (w *work) another(ctx context.Context) {
 }
 
 // pays reports whether a lane besides so many others is worth its memory: where reading takes so many times as long as
-// committing, and a second one where there is little to write, too, which the warehouse would often wait with, for a
-// statement or for the disk. Many new rows are better written by one lane: several write them between each other's keys,
-// which costs the server more, and leaves pages of an index half full.
+// committing; and a second one where little is new: with one alone the server waits for its next statement, and it waits for
+// the server's disk. Many new rows are better written by one lane: several write them between each other's keys, which costs
+// the server more, and leaves pages of an index half full.
 func (w *work) pays(others, slower int) bool {
 	if w.contest.crowded() {
 		return false
 	}
-	if w.Warehouse.CommitsAtOnce() && w.efforts.littleIsNew() {
+	if w.efforts.littleIsNew() && w.Warehouse.CommitsAtOnce(w.Dataset.Mapper.Table()) {
 		if others < 2 {
 			return true
 		}
@@ -246,7 +246,7 @@ type efforts struct {
 	mu                  sync.Mutex
 	parts               int
 	reading, committing time.Duration
-	rows, fresh         int64
+	rows, fresh         float64
 }
 
 const (
@@ -278,5 +278,5 @@ func (e *efforts) add(reading, committing time.Duration, c sink.Counts) {
 	defer e.mu.Unlock()
 	e.parts++
 	e.reading, e.committing = e.reading/2+max(0, reading), e.committing/2+max(0, committing)
-	e.rows, e.fresh = e.rows/2+c.Inserted+c.Updated+c.Unchanged, e.fresh/2+c.Inserted
+	e.rows, e.fresh = e.rows/2+float64(c.Inserted+c.Updated+c.Unchanged), e.fresh/2+float64(c.Inserted)
 }

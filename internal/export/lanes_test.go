@@ -29,20 +29,22 @@ func lanesWorld(t *testing.T, k kind) (w *world, since time.Time) {
 // and counts how many there were at once. Each takes a minute by the clock, if it has one.
 type meeting struct {
 	export.Warehouse
-	clock    *clockwork.FakeClock
-	expected int
+	clock     *clockwork.FakeClock
+	expected  int
+	onMeeting func() // while nobody reads
 
 	mu                   sync.Mutex
 	commits, under, most int
 	met                  chan struct{}
+	lanes                []*sink.Lane // of the commits since they met
 }
 
 func meetingOf(w *world, expected int) *meeting {
-	return &meeting{Warehouse: w.warehouse, expected: expected, met: make(chan struct{})}
+	return &meeting{Warehouse: w.warehouse, expected: expected, onMeeting: func() {}, met: make(chan struct{})}
 }
 
 func (m *meeting) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
-	if m.arrive() > 3 { // by then efforts are known
+	if m.arrive(b.Lane) > 3 { // by then efforts are known
 		select {
 		case <-m.met:
 		case <-time.After(10 * time.Second):
@@ -57,14 +59,20 @@ func (m *meeting) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 }
 
 // arrive counts a commit, and says how many there were.
-func (m *meeting) arrive() int {
+func (m *meeting) arrive(lane *sink.Lane) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.commits++
 	m.under++
 	m.most = max(m.most, m.under)
 	if m.under == m.expected {
+		m.onMeeting()
 		closeOnce(m.met)
+	}
+	select {
+	case <-m.met:
+		m.lanes = append(m.lanes, lane)
+	default:
 	}
 	return m.commits
 }
@@ -108,7 +116,7 @@ func TestLanesWhereCommittingTakesLonger(t *testing.T) {
 		t.Parallel()
 		w, since := lanesWorld(t, k)
 		again := 1
-		if w.warehouse.CommitsAtOnce() {
+		if w.warehouse.CommitsAtOnce(w.exporter.Dataset.Mapper.Table()) {
 			again = 2
 		}
 		for _, pass := range []struct {
@@ -130,6 +138,48 @@ func TestLanesWhereCommittingTakesLonger(t *testing.T) {
 			if m.most != pass.lanes || m.commits < 5 {
 				t.Errorf("%d of %d commits were under way at once, want %d", m.most, m.commits, pass.lanes)
 			}
+		}
+	})
+}
+
+// A lane besides ends, between two spans, once it does not pay any more, and is free for others then.
+func TestLanesEndWhereTheyDoNotPay(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, since := lanesWorld(t, k)
+		for range 2 {
+			m := meetingOf(w, 3)
+			var once sync.Once
+			m.onMeeting = func() { once.Do(func() { w.clock.Advance(time.Hour) }) } // all three commits take an hour
+			w.exporter.Warehouse = m
+			if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
+				t.Fatal(err)
+			}
+			w.mustEqualTruth(since, start)
+			last := m.lanes[max(0, len(m.lanes)-3):]
+			if m.most != 3 || len(m.lanes) < 7 || last[0] != last[2] || last[1] != last[2] {
+				t.Errorf("%d lanes met; the last of %d commits since then were of lanes %p", m.most, len(m.lanes), last)
+			}
+		}
+	})
+}
+
+// Quiet history is read in several lanes, too: a span that takes all that it may is not the last one.
+func TestLanesOfQuietHistory(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, since := lanesWorld(t, k)
+		w.export() // each span holds all that max_span lets it hold, once it is known how little that is
+		m := meetingOf(w, 2)
+		w.exporter.Warehouse = m
+		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
+			t.Fatal(err)
+		}
+		w.mustEqualTruth(since, start)
+		if m.most < 2 {
+			t.Errorf("at most %d commits were under way at once", m.most)
 		}
 	})
 }

@@ -180,10 +180,10 @@ type claimed struct {
 // the span can be read in parts.
 func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	var c claimed
-	room := p.room() // Fit runs within the claim's transaction: it waits for nothing
+	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
-		MaxSpan: p.maxSpan(), Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
+		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
@@ -191,7 +191,7 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 			}
 			c.fit = fitSpan(candidates, p.nearest(near, room), room, p.Order == sink.NewestFirst)
 			c.fit.uncertain = c.fit.uncertain || len(near) == 0
-			c.fit.more = c.fit.more || p.reachesMaxSpan(candidates)
+			c.fit.more = c.fit.more || p.full(candidates, maxSpan)
 			return c.fit.windows
 		},
 	})
@@ -211,9 +211,10 @@ func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
 	return c, true, nil
 }
 
-// reachesMaxSpan reports whether the candidates are as long as a span may be: there may be more windows behind them.
-func (p *passage) reachesMaxSpan(candidates []sink.Entry) bool {
-	return sink.Lease{Entries: candidates}.Span().Duration()+p.Dataset.Grid.Size() > p.maxSpan()
+// full reports whether the candidates are as many as a claim may get: there may be more windows behind them.
+func (p *passage) full(candidates []sink.Entry, maxSpan time.Duration) bool {
+	length := sink.Lease{Entries: candidates}.Span().Duration()
+	return len(candidates) == sink.MaxWindows || length+p.Dataset.Grid.Size() > maxSpan
 }
 
 // nearest are the windows near a span that have been read. Where there are none they are those that the claim before was

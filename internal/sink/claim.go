@@ -69,12 +69,3 @@ func Starts(windows []Entry) []time.Time {
 	}
 	return starts
 }
-
-// Starts is when the windows start that the batch has readings of: those that its commit must still hold.
-func (b Batch) Starts() []time.Time {
-	starts := make([]time.Time, len(b.Readings))
-	for i, r := range b.Readings {
-		starts[i] = r.Start
-	}
-	return starts
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 )
 
@@ -53,8 +54,8 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// CommitsAtOnce is true: a session waits for another one only where both write the same rows.
-func (w *Warehouse) CommitsAtOnce() bool { return true }
+// CommitsAtOnce is false only of a table with a history, whose commits take turns.
+func (w *Warehouse) CommitsAtOnce(t schema.Table) bool { return !t.History }
 
 // storeBesides writes the batch's rows of further tables, which all are staged in the same place.
 func (w *Warehouse) storeBesides(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
@@ -80,7 +81,7 @@ func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error
 	}
 	var mine int
 	queued := &pgx.Batch{}
-	queued.Queue(statement("commit_fence"), b.Lease.Dataset, r.starts, b.Lease.Epoch).
+	queued.Queue(statement("commit_fence"), b.Lease.Dataset, b.Starts(), b.Lease.Epoch).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&mine) })
 	queued.Queue(statement("commit_readings"), b.Lease.Dataset, b.Lease.Epoch, b.Lease.TTL,
 		r.starts, r.states, r.rows, r.readAt, r.readTo, r.nextReadAt, r.errors)
@@ -88,7 +89,7 @@ func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error
 	if err := tx.first(ctx, queued); err != nil {
 		return at, err
 	}
-	if mine < len(r.starts) {
+	if mine < len(b.Readings) {
 		return at, sink.ErrLeaseLost
 	}
 	return at, nil

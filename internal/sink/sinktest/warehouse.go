@@ -129,7 +129,7 @@ type Warehouse interface {
 	// for a table that marks deleted rows and has a key and a time field.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// CommitsAtOnce reports whether commits to different rows of a table go on at once; else each waits for the one before.
-	CommitsAtOnce() bool
+	CommitsAtOnce(t schema.Table) bool
 	// Standing is what the table has of a stretch of time and is not marked as deleted, and which of it is gone: has
 	// none of the keys of the rows that are present. It changes nothing.
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 )
 
 // Commit writes the batch: the fence, the rows that differ from what the table has, the rejects and the
 // ledger, in one transaction.
 func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Counts, err error) {
-	if len(b.Lease.Entries) == 0 || len(b.Readings) == 0 {
+	if len(b.Readings) == 0 {
 		return sink.Counts{}, errors.New("commit: a batch without readings says nothing of its lease")
 	}
 	began := time.Now() // the database's clock is this machine's
@@ -66,7 +67,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 }
 
 // CommitsAtOnce is false: a file has one writer.
-func (w *Warehouse) CommitsAtOnce() bool { return false }
+func (w *Warehouse) CommitsAtOnce(schema.Table) bool { return false }
 
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
 func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -54,10 +55,11 @@ func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, d
 	})
 }
 
-// fence fails with ErrLeaseLost unless the windows of the lease that begin then have its epoch.
+// fence fails with ErrLeaseLost unless the windows that start then, at one time at least, have the lease's epoch.
 func fence(ctx context.Context, tx *transaction, l sink.Lease, starts []time.Time) error {
-	epochs := make(map[int64]int64, len(l.Entries))
-	rows, err := tx.QueryContext(ctx, statement("fence"), leaseArgs(l)...) //nolint:sqlclosecheck // each closes them
+	epochs := make(map[int64]int64, len(starts))
+	rows, err := tx.QueryContext(ctx, statement("fence"), sql.Named("dataset", l.Dataset), //nolint:sqlclosecheck // each closes them
+		sql.Named("first", stamp(slices.MinFunc(starts, time.Time.Compare))), sql.Named("last", stamp(slices.MaxFunc(starts, time.Time.Compare))))
 	err = each(rows, err, func() error {
 		var start time.Time
 		var epoch int64
