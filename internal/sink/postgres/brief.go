@@ -9,7 +9,7 @@ import (
 )
 
 // brief is a transaction that waits for the server as rarely as it can: it begins in one message with its first statements,
-// and ends in one with its last.
+// and ends in one with its last. (What a connection has not run yet is described before, outside of the transaction or within.)
 type brief struct {
 	*pgx.Conn
 	opening []string

@@ -97,7 +97,7 @@ func TestNetworkBlackHoleEndsEveryCall(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for message := 1; message <= 5; message += 2 {
+			for message := 1; message <= 5; message++ {
 				w := newWorld(t)
 				remote, net := w.remote()
 				call := w.calls(remote)[name]

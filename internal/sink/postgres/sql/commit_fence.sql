@@ -1,5 +1,5 @@
--- The first statement of every commit: it locks the windows in order of time, and counts those that are still
--- of the lease's epoch. A claim of a window that is locked passes it over, so the lease cannot be lost any more.
+-- What every commit begins with: it locks the windows in order of time, and counts those that are still of the lease's
+-- epoch. A claim of a window that is locked passes it over, so these cannot be lost any more.
 SELECT count(*)
 FROM (
     SELECT start_at
