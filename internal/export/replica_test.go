@@ -10,6 +10,7 @@ import (
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/source/simulator"
 )
 
@@ -41,6 +42,43 @@ func TestReplicasShareTheWork(t *testing.T) {
 		if twice := w.count("select count(*) from %s where reads > 1", k.own("windows")); twice != 0 {
 			t.Errorf("%d windows were read more than once", twice)
 		}
+	})
+}
+
+// cutOff is a source that cannot be reached.
+type cutOff struct{ export.Source }
+
+func (cutOff) Rows(context.Context, source.Query, source.Taker) (source.Reading, error) {
+	return source.Reading{}, &source.Error{Class: source.Unreachable, Err: errors.New("cut off")}
+}
+
+// What a replica gave up that was cut off from the API is read by another one, in a pass that had begun before.
+func TestReplicaThatIsCutOffHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -2)
+		w := newWorld(t, k, calls(500), since, func(d *export.Dataset) { d.MaxSpan = 4 * time.Hour })
+		w.clock.Advance(5 * 24 * time.Hour)
+		other := w.newExporter(w.exporter.Dataset, w.open())
+		other.Source = cutOff{}
+		var once sync.Once
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step != export.StepClaimed {
+				return
+			}
+			once.Do(func() {
+				w.clock.Advance(time.Minute)
+				if s, err := other.Export(t.Context(), passOnce()); err == nil || len(s.Failed) == 0 {
+					t.Errorf("nothing failed: %v", err)
+				}
+			})
+		}
+		w.export()
+		if left := w.count("select count(*) from %s where read_to is null and end_at <= '%s'", k.own("windows"), w.edge().Format(time.RFC3339)); left > 0 {
+			t.Errorf("%d windows were not read", left)
+		}
+		w.mustEqualTruth(since, start)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -102,6 +103,12 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	return nil
 }
 
+// dueSince is since when windows of a lease have been due. A pass of another replica that began before this one finds only
+// what was due by then: what only this one could not read is not to become due anew.
+func dueSince(l sink.Lease) time.Time {
+	return slices.MinFunc(l.Entries, func(a, b sink.Entry) int { return a.NextReadAt.Compare(b.NextReadAt) }).NextReadAt
+}
+
 func (p *passage) fail(e SpanError) {
 	p.settling.Lock()
 	defer p.settling.Unlock()
@@ -147,7 +154,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	}
 	p.fail(SpanError{Span: lease.Span(), Err: err})
-	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now}
+	failure := sink.Failure{Error: err.Error(), NextReadAt: dueSince(lease)}
 	if !fatal(err) {
 		failure.NextReadAt = p.now.Add(retryDelay(lease.Entries[0].Attempts))
 	}
