@@ -16,7 +16,7 @@ import (
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
 // holds the rows of two transactions at most. One with more work takes free ones of these besides, where that pays (see
-// efforts). Then each lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
+// work.pays). Then each lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.

@@ -124,11 +124,7 @@ func TestLanesWhereCommittingTakesLonger(t *testing.T) {
 			run   func()
 		}{
 			{1, func() { w.export() }},
-			{again, func() {
-				if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
-					t.Fatal(err)
-				}
-			}},
+			{again, func() { w.backfill(since) }},
 		} {
 			m := meetingOf(w, pass.lanes)
 			m.clock = w.clock
@@ -160,9 +156,7 @@ func TestLanesEndWhereTheyDoNotPay(t *testing.T) {
 		}
 		m = meetingOf(w, 3)
 		w.exporter.Warehouse = m
-		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
-			t.Fatal(err)
-		}
+		w.backfill(since)
 		if m.most != 3 {
 			t.Errorf("%d lanes met in the next pass", m.most)
 		}
@@ -178,9 +172,7 @@ func TestLanesOfQuietHistory(t *testing.T) {
 		w.export() // each span holds all that max_span lets it hold, once it is known how little that is
 		m := meetingOf(w, 2)
 		w.exporter.Warehouse = m
-		if _, err := w.exporter.Backfill(t.Context(), export.Range{From: since}); err != nil {
-			t.Fatal(err)
-		}
+		w.backfill(since)
 		w.mustEqualTruth(since, start)
 		if m.most < 2 {
 			t.Errorf("at most %d commits were under way at once", m.most)
@@ -216,7 +208,7 @@ func TestLanesDoNotHarmEachOther(t *testing.T) {
 				if harm == nil && len(s.Failed) == 0 {
 					t.Error("no span failed")
 				}
-				unread := w.count("select count(*) from %s where read_to is null and end_at <= '%s'", k.own("windows"), w.edge().Format(time.RFC3339))
+				unread := w.unread()
 				if unread > 10 {
 					t.Errorf("%d windows were not read, more than those of two spans", unread)
 				}
@@ -459,7 +451,7 @@ func TestLanesMeetAtABound(t *testing.T) {
 					t.Errorf("%d commits were overtaken (two spans met at %s), %v failed", r.overtaken.Load(), m.bound, s.Failed)
 				}
 				w.mustEqualTruth(since, start)
-				if unread := w.count("select count(*) from %s where read_to is null and end_at <= '%s'", k.own("windows"), w.edge().Format(time.RFC3339)); unread != 0 {
+				if unread := w.unread(); unread != 0 {
 					t.Errorf("%d windows were not read", unread)
 				}
 			})

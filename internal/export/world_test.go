@@ -254,6 +254,12 @@ func (w *world) export() export.Summary {
 	return w.pass(passOnce())
 }
 
+// unread counts the windows before the edge that were never read.
+func (w *world) unread() int {
+	w.Helper()
+	return w.count("select count(*) from %s where read_to is null and end_at <= '%s'", w.kind.own("windows"), w.edge().Format(time.RFC3339))
+}
+
 // pass makes a pass of a kind that must succeed.
 func (w *world) pass(p export.Pass) export.Summary {
 	w.Helper()
