@@ -284,6 +284,22 @@ func TestAWarehouseThatIsAwayIsWaitedFor(t *testing.T) {
 	w.expect("states", w.states(), "first: ok")
 }
 
+// What a pass leaves since the next one is due is read on at once, by that one.
+func TestABacklogIsReadInOnePassAfterTheOther(t *testing.T) {
+	w := newWard(t)
+	w.exporters[0].Dataset.MaxSpan = time.Hour
+	w.exporters[0].Observe = func(e export.Event) {
+		if e.Step == export.StepSettled {
+			w.clock.Advance(time.Minute)
+		}
+	}
+	w.export(t.Context(), w.jobs[0], nil)
+	w.whole(0)
+	if passes := w.log.says("pass done"); passes < 3 {
+		t.Errorf("33 spans of a minute were read in %d passes, of five minutes each", passes)
+	}
+}
+
 // The wait for a warehouse ends with the daemon.
 func TestWaitingForAWarehouseCanBeStopped(t *testing.T) {
 	w := newWard(t)

@@ -40,28 +40,38 @@ func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.J
 	for _, j := range a.jobs {
 		jobs = append(jobs, schedule.Job{
 			Name: j.exporter.Dataset.Name, Cron: j.cron, Location: j.location,
-			Run: func(context.Context) { a.pass(hard, j, stop) },
+			Run: func(context.Context) { a.export(hard, j, stop) },
 		})
 	}
 	return jobs
 }
 
-// pass makes a scheduled pass. When the warehouse is away it waits, and goes on as soon as that is back.
-func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) {
+// export makes a scheduled pass, and goes on with the next one for as long as each is due before all is read.
+func (a *App) export(ctx context.Context, j job, stop <-chan struct{}) {
+	for relieved := true; relieved; {
+		relieved = a.pass(ctx, j, stop)
+	}
+}
+
+// pass makes a scheduled pass, and reports whether the next one was due before all was read. When the warehouse is away it
+// waits, and goes on as soon as that is back.
+func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (relieved bool) {
 	e := j.exporter
 	if !a.health.mayAsk(e.Dataset.Name) {
 		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", e.Dataset.Name)
 		a.alarms.look() // what could not be told yet, or has become stale
-		return
+		return false
 	}
 	for looks := 0; ; looks++ {
+		now := a.Clock.Now()
 		// The config was checked: the cron text is right.
-		tick, _ := schedule.Last(j.cron, j.location, a.Clock.Now())
-		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick})
+		tick, _ := schedule.Last(j.cron, j.location, now)
+		until, _ := schedule.Next(j.cron, j.location, now)
+		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until})
 		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
 		if !errors.As(err, &unavailable) || !a.health.wait(ctx, stop, looks) {
-			return
+			return err == nil && s.Relieved && !s.Stopped
 		}
 	}
 }

@@ -210,6 +210,8 @@ type Summary struct {
 	Failed []SpanError
 	// Stopped is set when the pass was asked to stop before all was done.
 	Stopped bool
+	// Relieved is set when the next pass was due before all was done: that one is to begin at once.
+	Relieved bool
 }
 
 // SpanError says why a span is not read.

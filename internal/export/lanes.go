@@ -204,9 +204,16 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 	if w.over || ctx.Err() != nil || w.stopped() {
 		return claimed{}, false, nil
 	}
-	c, ok, err := w.claim(ctx)
-	w.over = err != nil || !ok
-	w.more.Store(ok && c.fit.more)
+	order := w.Order
+	if w.relieved() {
+		order, w.over = sink.OldestFirst, true
+	}
+	c, ok, err := w.claim(ctx, order)
+	if w.over && ok {
+		w.leaveRest()
+	}
+	w.over = w.over || err != nil || !ok
+	w.more.Store(!w.over && c.fit.more)
 	return c, ok, err
 }
 

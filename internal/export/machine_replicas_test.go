@@ -19,8 +19,12 @@ import (
 
 func (m *machine) tick(draw *rapid.T) {
 	r := m.someReplica(draw)
+	var until time.Time
+	if rapid.IntRange(0, 3).Draw(draw, "relieved") == 0 {
+		until = r.Clock()
+	}
 	if m.fate(draw, r) {
-		m.pass(r)
+		m.passUntil(r, until)
 	}
 }
 
@@ -28,8 +32,10 @@ func (m *machine) someReplica(draw *rapid.T) *replica {
 	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(draw, "replica")]
 }
 
-func (m *machine) pass(r *replica) {
-	s, err := r.Export(m.Context(), export.Pass{Kind: sink.RunScheduled})
+func (m *machine) pass(r *replica) { m.passUntil(r, time.Time{}) }
+
+func (m *machine) passUntil(r *replica, until time.Time) {
+	s, err := r.Export(m.Context(), export.Pass{Kind: sink.RunScheduled, Until: until})
 	m.settle(r, s, err)
 }
 

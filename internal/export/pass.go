@@ -24,6 +24,10 @@ type Pass struct {
 	// Tick is the time of the schedule that the pass is made for: a snapshot is read once for each, by whichever
 	// replica comes first. Zero: now.
 	Tick time.Time
+	// Until is when the next pass is due. A pass that has work left by then reads one more span, the oldest that is due, so that
+	// nothing waits for good, and leaves the rest to the next one, which sees what has become due meanwhile. Zero: it reads
+	// all.
+	Until time.Time
 	// Stop, when closed, ends the pass after the spans that are being read.
 	Stop <-chan struct{}
 }
@@ -65,8 +69,8 @@ func (p *passage) export(ctx context.Context) error {
 	return p.cut(ctx)
 }
 
-// passage is a pass under way. Everything it knows of the time is fixed when it begins: a window that becomes
-// due while it runs is the next pass's.
+// passage is a pass under way. What is due is fixed when it begins: a window that becomes due while it runs is the next
+// pass's.
 type passage struct {
 	*Exporter
 	Pass
@@ -170,6 +174,11 @@ func (p *passage) stopped() bool {
 	}
 }
 
+// relieved reports whether the next pass is due.
+func (p *passage) relieved() bool {
+	return !p.Until.IsZero() && !p.Exporter.now().Before(p.Until)
+}
+
 // claimed is a span that was leased, and what is known of its rows.
 type claimed struct {
 	lease sink.Lease
@@ -178,18 +187,18 @@ type claimed struct {
 
 // claim leases the next span, as many windows as are expected to hold the rows of a transaction, or of several where
 // the span can be read in parts.
-func (p *passage) claim(ctx context.Context) (claimed, bool, error) {
+func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, error) {
 	var c claimed
 	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
 	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
-		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: p.Order,
+		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: order,
 		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
 				c.fit = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			c.fit = fitSpan(candidates, p.nearest(near, room), room, p.Order == sink.NewestFirst)
+			c.fit = fitSpan(candidates, p.nearest(near, room), room, order == sink.NewestFirst)
 			c.fit.uncertain = c.fit.uncertain || len(near) == 0
 			c.fit.more = c.fit.more || p.full(candidates, maxSpan)
 			return c.fit.windows

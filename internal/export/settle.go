@@ -165,6 +165,13 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	return failed
 }
 
+// leaveRest notes that what is left is the next pass's.
+func (p *passage) leaveRest() {
+	p.settling.Lock()
+	defer p.settling.Unlock()
+	p.summary.Relieved = true
+}
+
 func (p *passage) succeed() {
 	p.settling.Lock()
 	defer p.settling.Unlock()
