@@ -105,9 +105,7 @@ func (w *alarms) passed(s export.Summary, err error) {
 		return
 	}
 	w.mu.Lock()
-	if w.passes[s.Dataset] = err; len(s.Failed) > 0 { // the ledger tells of these, and who mended them meanwhile
-		delete(w.passes, s.Dataset)
-	}
+	w.passes[s.Dataset] = reason(s, err)
 	w.mu.Unlock()
 	w.look()
 }
@@ -206,7 +204,11 @@ func (w *alarms) states(ctx context.Context) []state {
 	}
 	for _, j := range w.jobs {
 		failure, passed := failures[j.exporter.Dataset.Name]
-		d := of(all, j.exporter.Dataset.Name)
+		d := sink.DatasetStatus{Name: j.exporter.Dataset.Name}
+		if kept := sink.StatusOf(all, d.Name); kept != nil {
+			d = *kept
+			failure = untold(failure)
+		}
 		states = append(states, w.failing(d), w.stale(j, d, now), w.late(j, d))
 		if passed {
 			states = append(states, w.stopped(d.Name, failure))
@@ -226,25 +228,29 @@ func (w *alarms) failures() map[string]error {
 	return maps.Clone(w.passes)
 }
 
-func of(all []sink.DatasetStatus, name string) sink.DatasetStatus {
-	for _, d := range all {
-		if d.Name == name {
-			return d
-		}
+// untold is why a pass failed where the ledger of a dataset that it knows does not tell: it could not be written, or is
+// another process's by now. What the ledger tells, it tells for all processes, and of whoever mended it.
+func untold(failure error) error {
+	var unavailable *sink.UnavailableError
+	if errors.As(failure, &unavailable) || errors.Is(failure, sink.ErrSuperseded) {
+		return failure
 	}
-	return sink.DatasetStatus{Name: name}
+	return nil
 }
 
-// failing is trouble with windows.
+// failing is trouble with windows, or with all of them.
 func (w *alarms) failing(d sink.DatasetStatus) state {
+	begins := fmt.Sprintf("%s fails: %s", d.Name, d.Reason)
+	if d.Failed > 0 {
+		begins = fmt.Sprintf("%s fails: %d windows could not be read, and are tried again: %s", d.Name, d.Failed, d.Error)
+	}
 	return state{
-		alarmKey{d.Name, sink.AlarmFailing}, w.warehouse, d.Failed > 0,
-		fmt.Sprintf("%s fails: %d windows could not be read, and are tried again: %s", d.Name, d.Failed, d.Error),
+		alarmKey{d.Name, sink.AlarmFailing}, w.warehouse, d.Failed > 0 || d.Problem != "", begins,
 		d.Name + " is well again: no window fails",
 	}
 }
 
-// stopped is trouble with passes that has left no trace in the ledger.
+// stopped is trouble with passes of which the ledger does not tell.
 func (w *alarms) stopped(dataset string, failure error) state {
 	begins := ""
 	if failure != nil {

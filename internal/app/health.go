@@ -34,11 +34,11 @@ type health struct {
 	clock  clockwork.Clock
 	logger *slog.Logger
 
-	mu            sync.Mutex
-	warehouseDown bool
-	refused       map[string]*refusal // by dataset; under "": the key itself
-	rests         map[string]*rest
-	superseded    map[string]bool
+	mu         sync.Mutex
+	waiting    map[string]bool     // the datasets that wait for the warehouse; "": the daemon's start
+	refused    map[string]*refusal // by dataset; under "": the key itself
+	rests      map[string]*rest
+	superseded map[string]bool
 }
 
 // rest is that a dataset is left in peace since its passes fail.
@@ -54,7 +54,10 @@ type refusal struct {
 }
 
 func newHealth(o Options) *health {
-	return &health{clock: o.Clock, logger: o.Logger, refused: map[string]*refusal{}, rests: map[string]*rest{}, superseded: map[string]bool{}}
+	return &health{
+		clock: o.Clock, logger: o.Logger, waiting: map[string]bool{}, refused: map[string]*refusal{}, rests: map[string]*rest{},
+		superseded: map[string]bool{},
+	}
 }
 
 // mayAsk reports whether a dataset's pass may ask the API now: not while the dataset rests, nor while the API refuses the
@@ -81,24 +84,26 @@ func (h *health) mayAsk(dataset string) bool {
 
 // note takes note of how a pass ended. news is false when that has been said before.
 func (h *health) note(dataset string, s export.Summary, err error) (news bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.noteWarehouse(err) {
+	if h.noteWarehouse(dataset, err) {
 		return false
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	superseded := errors.Is(err, sink.ErrSuperseded)
 	news = !superseded || !h.superseded[dataset]
 	h.superseded[dataset] = superseded
 	if !h.noteKey(dataset, s, err) {
 		return false
 	}
-	h.noteRest(dataset, s, superseded)
+	h.noteRest(dataset, s, err)
 	return news
 }
 
 // noteRest lets a dataset rest of which nothing but failures was read.
-func (h *health) noteRest(dataset string, s export.Summary, superseded bool) {
-	if len(s.Failed) == 0 || s.Requests > 0 || s.Stopped || superseded {
+func (h *health) noteRest(dataset string, s export.Summary, err error) {
+	var request *source.Error
+	failed := len(s.Failed) > 0 || errors.As(err, &request)
+	if !failed || s.Requests > 0 || s.Stopped || errors.Is(err, sink.ErrSuperseded) {
 		delete(h.rests, dataset)
 		return
 	}
@@ -111,17 +116,25 @@ func (h *health) noteRest(dataset string, s export.Summary, superseded bool) {
 	r.passes++
 }
 
-// noteWarehouse says once that the warehouse is away, and once that it is back.
-func (h *health) noteWarehouse(err error) (down bool) {
+// noteWarehouse says once that the warehouse is away, when the first dataset waits for it, and once that it is back, when none
+// does any more: it may be a table of one of them only that somebody holds.
+func (h *health) noteWarehouse(dataset string, err error) (down bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var unavailable *sink.UnavailableError
 	down = errors.As(err, &unavailable)
-	switch {
-	case down && !h.warehouseDown:
+	waited := len(h.waiting) > 0
+	if down {
+		h.waiting[dataset] = true
+	} else {
+		delete(h.waiting, dataset)
+	}
+	switch waits := len(h.waiting) > 0; {
+	case waits && !waited:
 		h.logger.Error("waiting for the warehouse", "error", err)
-	case !down && h.warehouseDown:
+	case waited && !waits:
 		h.logger.Info("warehouse is back")
 	}
-	h.warehouseDown = down
 	return down
 }
 

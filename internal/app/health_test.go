@@ -300,6 +300,19 @@ func TestABacklogIsReadInOnePassAfterTheOther(t *testing.T) {
 	}
 }
 
+// A tick that comes while a pass is under way is made up for at its end, once.
+func TestATickDuringAPassIsMadeUpFor(t *testing.T) {
+	w := newWard(t)
+	var once sync.Once
+	w.exporters[0].Observe = func(e export.Event) {
+		if e.Step == export.StepSettled {
+			once.Do(func() { w.clock.Advance(16 * time.Minute) })
+		}
+	}
+	w.export(t.Context(), w.jobs[0], nil)
+	w.expect("passes", w.log.says("pass done"), 2)
+}
+
 // The wait for a warehouse ends with the daemon.
 func TestWaitingForAWarehouseCanBeStopped(t *testing.T) {
 	w := newWard(t)

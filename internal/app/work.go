@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink"
@@ -46,16 +44,17 @@ func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.J
 	return jobs
 }
 
-// export makes a scheduled pass, and goes on with the next one for as long as each is due before all is read.
+// export makes a scheduled pass, and goes on with the next one for as long as each is due before the one before has ended:
+// the scheduler drops a tick that comes meanwhile.
 func (a *App) export(ctx context.Context, j job, stop <-chan struct{}) {
-	for relieved := true; relieved; {
-		relieved = a.pass(ctx, j, stop)
+	for due := true; due; {
+		due = a.pass(ctx, j, stop)
 	}
 }
 
-// pass makes a scheduled pass, and reports whether the next one was due before all was read. When the warehouse is away it
-// waits, and goes on as soon as that is back.
-func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (relieved bool) {
+// pass makes a scheduled pass, and reports whether the next one is due by its end. When the warehouse is away it waits, and
+// goes on as soon as that is back.
+func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue bool) {
 	e := j.exporter
 	if !a.health.mayAsk(e.Dataset.Name) {
 		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", e.Dataset.Name)
@@ -70,8 +69,12 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (relieved b
 		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until})
 		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
-		if !errors.As(err, &unavailable) || !a.health.wait(ctx, stop, looks) {
-			return err == nil && s.Relieved && !s.Stopped
+		away := errors.As(err, &unavailable)
+		if !s.Stopped && (!away || looks > 0) { // a warehouse that is back at the next look is no news
+			a.alarms.passed(s, err)
+		}
+		if !away || !a.health.wait(ctx, stop, looks) {
+			return err == nil && !s.Stopped && !until.IsZero() && !a.Clock.Now().Before(until)
 		}
 	}
 }
@@ -80,9 +83,6 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (relieved b
 func (a *App) conclude(s export.Summary, err error, news bool) {
 	logger := a.Logger.With("dataset", s.Dataset)
 	outcome := "done"
-	if !s.Stopped {
-		a.alarms.passed(s, err)
-	}
 	switch {
 	case s.Stopped:
 		outcome = "interrupted"
@@ -110,24 +110,15 @@ func (a *App) conclude(s export.Summary, err error, news bool) {
 // migrateUntilDone waits for a warehouse that cannot be reached yet: a daemon that starts before its database
 // does must not end.
 func (a *App) migrateUntilDone(ctx context.Context) error {
-	down := false
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+	for looks := 0; ; looks++ {
 		err := a.Migrate(ctx)
-		var unavailable *sink.UnavailableError
 		switch {
-		case err == nil && down:
-			a.Logger.Info("warehouse is back")
-		case err == nil:
-		case !errors.As(err, &unavailable):
-			return struct{}{}, backoff.Permanent(err)
-		case !down:
-			down = true
-			a.Logger.Error("waiting for the warehouse", "error", err)
+		case ctx.Err() != nil:
+			return nil // told to stop while waiting: no failure
+		case !a.health.noteWarehouse("", err):
+			return err
+		case !a.health.wait(ctx, nil, looks):
+			return nil
 		}
-		return struct{}{}, err
-	}, backoff.WithMaxElapsedTime(0))
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // told to stop while waiting: no failure
 	}
-	return err
 }

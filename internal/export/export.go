@@ -156,6 +156,9 @@ type Exporter struct {
 	// OnReconciled, when set, is told what passes found that compared windows.
 	OnReconciled func(ReconcileEvent)
 
+	// near are windows that were read, as the last claim that was told of any knew them.
+	near []sink.Entry
+
 	prepared    atomic.Bool
 	promotion   promotion
 	reconciling reconciling
@@ -210,8 +213,6 @@ type Summary struct {
 	Failed []SpanError
 	// Stopped is set when the pass was asked to stop before all was done.
 	Stopped bool
-	// Relieved is set when the next pass was due before all was done: that one is to begin at once.
-	Relieved bool
 }
 
 // SpanError says why a span is not read.

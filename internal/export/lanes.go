@@ -76,7 +76,7 @@ func (l *Lanes) giveBack() { l.free.Release(1) }
 func (p *passage) exportDue(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	for again := true; again; again = p.contest.leavesWork() {
+	for again := true; again; again = p.contest.leavesWork() && !p.relieved() {
 		w := &work{passage: p, end: end}
 		w.reading.Add(1)
 		w.lanes.Go(func() error { return w.lane(ctx, own) })
@@ -209,9 +209,6 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 		order, w.over = sink.OldestFirst, true
 	}
 	c, ok, err := w.claim(ctx, order)
-	if w.over && ok {
-		w.leaveRest()
-	}
 	w.over = w.over || err != nil || !ok
 	w.more.Store(!w.over && c.fit.more)
 	return c, ok, err

@@ -24,16 +24,15 @@ type Pass struct {
 	// Tick is the time of the schedule that the pass is made for: a snapshot is read once for each, by whichever
 	// replica comes first. Zero: now.
 	Tick time.Time
-	// Until is when the next pass is due. A pass that has work left by then reads one more span, the oldest that is due, so that
-	// nothing waits for good, and leaves the rest to the next one, which sees what has become due meanwhile. Zero: it reads
-	// all.
+	// Until is when the next pass is due, which sees what has become due meanwhile. A pass with work left by then reads one
+	// more span, the oldest that is due, so that history does not starve, and ends. Zero: it reads all.
 	Until time.Time
 	// Stop, when closed, ends the pass after the spans that are being read.
 	Stop <-chan struct{}
 }
 
 // Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
-// planned, then span after span is claimed, read, mapped and committed, until nothing is due. Then what was read is held
+// planned, then span after span is claimed, read, mapped and committed, until nothing is due or the next pass is. Then what was read is held
 // against what insights say of it, columns that were added to the mapping are filled with what older rows have of them,
 // and rows that are older than the retention are deleted. A span that fails stays due and does not stop the others; the
 // returned error says why the pass itself could not go on (the source or the warehouse cannot be reached, or refuses).
@@ -94,9 +93,6 @@ type passage struct {
 	spare spare
 	// committed, when set, is called after each commit.
 	committed func()
-
-	// near are windows that were read, as the last claim that was told of any knew them.
-	near []sink.Entry
 
 	settling sync.Mutex // of what follows, until all lanes are done
 	summary  Summary
@@ -177,6 +173,12 @@ func (p *passage) stopped() bool {
 // relieved reports whether the next pass is due.
 func (p *passage) relieved() bool {
 	return !p.Until.IsZero() && !p.Exporter.now().Before(p.Until)
+}
+
+// outOfTime reports whether what comes after the spans, and has gone on since began, leaves the rest to the next pass: what is
+// due goes first. It is asked once something was done, so that this does not wait for good either.
+func (p *passage) outOfTime(began time.Time, most time.Duration) bool {
+	return p.Kind == sink.RunScheduled && (time.Since(began) >= most || p.relieved())
 }
 
 // claimed is a span that was leased, and what is known of its rows.

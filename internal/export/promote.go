@@ -16,7 +16,7 @@ type Promoter interface {
 const (
 	// promoteBatch is how many rows are promoted in a transaction: nothing else of the dataset is committed meanwhile.
 	promoteBatch = 5000
-	// promoteFor is how long a scheduled pass promotes before it leaves the rest to the next one: what is due goes first.
+	// promoteFor is how long a scheduled pass promotes before it leaves the rest to the next one.
 	promoteFor = time.Minute
 )
 
@@ -34,7 +34,10 @@ type promotion struct {
 // the API. It comes after what is due.
 func (p *passage) promote(ctx context.Context) error {
 	began := time.Now()
-	for p.promotion.columns != nil && !p.stopped() && (p.Kind != sink.RunScheduled || time.Since(began) < promoteFor) {
+	for batches := 0; p.promotion.columns != nil && !p.stopped(); batches++ {
+		if batches > 0 && p.outOfTime(began, promoteFor) {
+			break
+		}
 		batch := p.promotion
 		done, err := p.Warehouse.Promote(ctx, sink.Promotion{
 			Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Table: p.Dataset.Mapper.Table(),

@@ -351,7 +351,7 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 	}
 	if t.unstable != "" {
 		r.State, r.Error, r.ReadTo = sink.StateUnstable, t.unstable, time.Time{}
-		r.NextReadAt = s.now.Add(retryDelay(t.Attempts))
+		r.NextReadAt = s.Exporter.now().Add(retryDelay(t.Attempts))
 		return r
 	}
 	if readTo.Before(t.Window.End) {

@@ -51,7 +51,7 @@ const (
 	firstPiece     = 10
 	reconcilePiece = 500
 	pieceFor       = 5 * time.Second
-	// reconcileFor is how long a scheduled pass compares before it leaves the rest to the next one: what is due goes first.
+	// reconcileFor is how long a scheduled pass compares before it leaves the rest to the next one.
 	reconcileFor = time.Minute
 	// mistakeRest is how long a pair is left in peace that cannot be compared: an expression may take all of its time.
 	mistakeRest = 15 * time.Minute
@@ -183,12 +183,12 @@ func (c *pair) keptFrom(now time.Time) time.Time {
 
 // reconcilePair compares what is pending of a pair, the latest first, and makes due what differs.
 func (p *passage) reconcilePair(ctx context.Context, c *pair, began time.Time) error {
-	for {
+	for pieces := 0; ; pieces++ {
 		piece, ok := p.nextPiece(c)
 		if !ok {
 			break
 		}
-		if p.stopped() || p.Kind == sink.RunScheduled && time.Since(began) > reconcileFor {
+		if p.stopped() || pieces > 0 && p.outOfTime(began, reconcileFor) {
 			return errUndone
 		}
 		begun := time.Now()

@@ -52,6 +52,34 @@ func (cutOff) Rows(context.Context, source.Query, source.Taker) (source.Reading,
 	return source.Reading{}, &source.Error{Class: source.Unreachable, Err: errors.New("cut off")}
 }
 
+// That the API cannot be reached is no window's fault: none is read alone for it afterwards.
+func TestAnOutageIsNoWindowsFault(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.AddDate(0, 0, -2)
+		w := newWorld(t, k, calls(500), since, nil)
+		sound := w.exporter.Source
+		w.exporter.Source = cutOff{}
+		for range 3 {
+			if _, err := w.exporter.Export(t.Context(), passOnce()); err == nil {
+				t.Fatal("the API is away, and the pass went on")
+			}
+			w.clock.Advance(time.Hour)
+		}
+		if blamed := w.count("select count(*) from %s where attempts > 0 or state = 'failed'", k.own("windows")); blamed > 0 {
+			t.Errorf("%d windows are blamed", blamed)
+		}
+		w.exporter.Source = sound
+		if s := w.export(); s.Spans > 10 {
+			t.Errorf("two quiet days were read in %d spans", s.Spans)
+		}
+		w.clock.Advance(5 * 24 * time.Hour)
+		w.export()
+		w.mustEqualTruth(since, start)
+	})
+}
+
 // What a replica gave up that was cut off from the API is read by another one, in a pass that had begun before.
 func TestReplicaThatIsCutOffHoldsNothingUp(t *testing.T) {
 	t.Parallel()
@@ -69,8 +97,8 @@ func TestReplicaThatIsCutOffHoldsNothingUp(t *testing.T) {
 			}
 			once.Do(func() {
 				w.clock.Advance(time.Minute)
-				if s, err := other.Export(t.Context(), passOnce()); err == nil || len(s.Failed) == 0 {
-					t.Errorf("nothing failed: %v", err)
+				if _, err := other.Export(t.Context(), passOnce()); err == nil {
+					t.Error("nothing failed")
 				}
 			})
 		}

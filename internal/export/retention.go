@@ -19,7 +19,7 @@ type Retirer interface {
 const (
 	// cutBatch is how many rows are deleted in a transaction: nothing else of the dataset is committed meanwhile.
 	cutBatch = 5000
-	// cutFor is how long a scheduled pass deletes before it leaves the rest to the next one: what is due goes first.
+	// cutFor is how long a scheduled pass deletes before it leaves the rest to the next one.
 	cutFor = time.Minute
 )
 
@@ -94,8 +94,8 @@ func (p *passage) cut(ctx context.Context) error {
 	}
 	deleted, began := int64(0), time.Now()
 	for _, table := range p.Dataset.retained() {
-		for done := false; !done; {
-			if p.stopped() || p.Kind == sink.RunScheduled && time.Since(began) >= cutFor {
+		for batches, done := 0, false; !done; batches++ {
+			if p.stopped() || batches > 0 && p.outOfTime(began, cutFor) {
 				p.tellCut(deleted, before)
 				return nil
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -103,12 +102,6 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	return nil
 }
 
-// dueSince is since when windows of a lease have been due. A pass of another replica that began before this one finds only
-// what was due by then: what only this one could not read is not to become due anew.
-func dueSince(l sink.Lease) time.Time {
-	return slices.MinFunc(l.Entries, func(a, b sink.Entry) int { return a.NextReadAt.Compare(b.NextReadAt) }).NextReadAt
-}
-
 func (p *passage) fail(e SpanError) {
 	p.settling.Lock()
 	defer p.settling.Unlock()
@@ -129,7 +122,7 @@ func (p *passage) sum(e Event) {
 }
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows
-// that were not at fault are given back as they were, due at once.
+// that were not at fault are given back as they were.
 func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	lease := o.held.remaining()
 	var overtaken *sink.OvertakenError
@@ -152,24 +145,16 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))
+	case fatal(err):
+		return errors.Join(err, p.write("release", p.Warehouse.Release(writing, lease)))
 	}
 	p.fail(SpanError{Span: lease.Span(), Err: err})
-	failure := sink.Failure{Error: err.Error(), NextReadAt: dueSince(lease)}
-	if !fatal(err) {
-		failure.NextReadAt = p.now.Add(retryDelay(lease.Entries[0].Attempts))
-	}
+	failure := sink.Failure{Error: err.Error(), NextReadAt: p.Exporter.now().Add(retryDelay(lease.Entries[0].Attempts))}
 	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
-	if p.failedAgain() >= maxFailures || fatal(err) {
+	if p.failedAgain() >= maxFailures {
 		return errors.Join(err, failed)
 	}
 	return failed
-}
-
-// leaveRest notes that what is left is the next pass's.
-func (p *passage) leaveRest() {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	p.summary.Relieved = true
 }
 
 func (p *passage) succeed() {
@@ -187,7 +172,7 @@ func (p *passage) failedAgain() int {
 	return p.failures
 }
 
-// fatal reports whether the next span would fail for the same reason, so that a pass need not try it.
+// fatal reports whether any span would fail for the same reason: it is not this one's fault, and no other need be tried.
 func fatal(err error) bool {
 	var request *source.Error
 	if errors.As(err, &request) {

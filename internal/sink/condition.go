@@ -5,9 +5,8 @@ import "time"
 // Problem is what keeps a dataset from being read, beside the failures of single windows.
 type Problem string
 
-// The problems of a dataset.
+// The problems of a dataset; "": none.
 const (
-	ProblemNone        Problem = ""
 	ProblemKey         Problem = "key refused"        // the API refuses the key, for this dataset or for all
 	ProblemUnreachable Problem = "source unreachable" // there is no way to the API
 	ProblemFailing     Problem = "failing"            // the last pass could not go on, or read nothing but failures
