@@ -17,7 +17,7 @@ import (
 )
 
 // gcPercent is GOGC where the environment has none: rows and pages lie in memory that is used again, so that there is little
-// garbage, and collecting often costs little and saves a fifth of the memory.
+// garbage, and collecting often costs little and saves a tenth of the memory.
 const gcPercent = 30
 
 func main() {

@@ -42,7 +42,7 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// show is called by every dataset's backfill, at its start and after each commit.
+// show is called by every dataset's backfill, at its start and, twice a second at most, after commits.
 func (p *progress) show(dataset string, left app.Remaining) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

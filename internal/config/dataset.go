@@ -72,7 +72,7 @@ type Window struct {
 	Delay   time.Duration // a window is not read nearer to now than this. Default 2m; zero: up to now
 	Overlap time.Duration // the live edge is read again this far back. Default 1m; zero: none
 	Reread  window.Reread // Default 15m 1h 6h 1d 4d; empty: a window is read once
-	MaxRows int           // rows in one span. Default 20000
+	MaxRows int           // rows in one transaction. Default 20000
 	MaxSpan time.Duration // longest stretch of quiet history read as one. Default 31d
 }
 

@@ -71,8 +71,8 @@ func (c *contest) leavesWork() bool {
 	return left
 }
 
-// since is when a lease was claimed, or later where that would have a version in the way that was seen before: the database's
-// clock was set back.
+// since is the lease's claim time or, if that is later, when the newest overtaking version that was seen was written: one from
+// before the database's clock was set back overtakes only once.
 func (c *contest) since(claimedAt time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -120,7 +120,7 @@ type Dataset struct {
 	// Overlap is how far back the live edge is read again.
 	Overlap time.Duration
 	Reread  window.Reread
-	// MaxRows is the most rows of a span, so of a transaction.
+	// MaxRows is the most rows of a transaction. A span that is read in parts may hold several of them.
 	MaxRows int
 	// MaxSpan is the longest span.
 	MaxSpan time.Duration

@@ -229,8 +229,8 @@ func (w *work) another(ctx context.Context) {
 }
 
 // pays reports whether a lane besides so many others is worth its memory: where reading takes so many times as long as
-// committing; and a second one where little is new: with one alone the server waits for its next statement, and it waits for
-// the server's disk. Many new rows are better written by one lane: several write them between each other's keys, which costs
+// committing; and a second one where little is new: with one lane the server idles between statements, and the lane while the
+// server reads its disk. Many new rows are better written by one lane: several write them between each other's keys, which costs
 // the server more, and leaves pages of an index half full.
 func (w *work) pays(others, slower int) bool {
 	if w.contest.crowded() {

@@ -58,7 +58,7 @@ func (p *passage) recall(ctx context.Context) error {
 
 // bounds are what may be asked for in one query.
 type bounds struct {
-	rows int           // behind so many no page is asked for
+	rows int           // the largest skip that is asked for
 	span time.Duration // no range is longer
 }
 

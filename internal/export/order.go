@@ -142,8 +142,8 @@ func (o *order) seeKey(row schema.Row) {
 	o.seen[key] = o.place
 }
 
-// above reports whether a value of the key is greater than all before it, in some order that knows no two as equal that
-// differ.
+// above reports whether a value of the key is greater than all before it, by some total order in which only identical values
+// are equal.
 func (o *order) above(v schema.Value) bool {
 	return cmp.Or(strings.Compare(v.Str(), o.greatest.Str()), cmp.Compare(v.Int(), o.greatest.Int())) > 0
 }

@@ -16,8 +16,8 @@ func (e *OvertakenError) Error() string {
 	return "overtaken: another lane or replica wrote a row of the span while it was being read"
 }
 
-// Lane is one who reads and commits span after span, in that order: the rows that it commits later it has read later, too. The
-// zero Lane has committed nothing. It is for one goroutine.
+// Lane reads and commits one span after the other, so that what it commits later it also read later. The zero Lane has
+// committed nothing. It is for one goroutine.
 type Lane struct {
 	wrote []time.Time
 }
@@ -45,8 +45,8 @@ type Overtaking struct {
 	Own          []time.Time
 }
 
-// aheadAtMost is how far ahead a clock may have been for what it wrote to overtake; and how long a commit may wait for
-// another's row.
+// aheadAtMost bounds Until: a version that is dated longer than this after the commit was written by a clock that was ahead, and
+// is ignored. A commit may wait for another's row as long as that.
 const aheadAtMost = time.Hour
 
 // Overtaking is what overtakes the batch where it is committed at a time, by the database's clock. To be asked for the

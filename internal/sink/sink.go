@@ -139,7 +139,7 @@ type Order int
 
 // The orders of claiming.
 const (
-	// LiveFirst is the daemon's: windows that are partly read or reach to Edge, then re-reads, then windows
+	// LiveFirst is that of a pass: windows that are partly read or reach to Edge, then re-reads, then windows
 	// never read; the oldest first within each.
 	LiveFirst Order = iota
 	OldestFirst

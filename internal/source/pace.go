@@ -33,7 +33,7 @@ const (
 	// late is how long after its time a slot may still be used. Those that are older are void: else an idle client could
 	// send many at once.
 	late = time.Second
-	// soon is how near a slot counts as come: timers are too coarse to space thousands of requests a second one by one.
+	// soon is how near a slot is used at once: timers are too coarse to space thousands of requests a second one by one.
 	soon = time.Millisecond
 	// askTimeout bounds one try to take slots.
 	askTimeout = 30 * time.Second

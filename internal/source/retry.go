@@ -14,7 +14,7 @@ const (
 	longestDelay = 30 * time.Second
 	longestPause = 5 * time.Minute // of what a server may ask for by Retry-After
 	triesHeavy   = 2               // a request that timed out is better made smaller than sent again
-	triesOdd     = 3               // a proxy's page may go away; a server that speaks otherwise does not
+	triesOdd     = 3               // a proxy's error page may go away; a server that speaks another protocol will not
 )
 
 // retries says whether and when a failed request is sent again: it is the backoff.BackOff of one request.

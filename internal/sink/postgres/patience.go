@@ -52,7 +52,7 @@ func (w *Warehouse) onConnection(ctx context.Context, work func(conn *pgx.Conn) 
 		if inTheWay(err) {
 			_ = conn.Conn().Close(ctx) // a kept session can fail again where a new one does not
 		}
-		_ = socket.SetDeadline(time.Time{}) // else it is closed
+		_ = socket.SetDeadline(time.Time{}) // fails on a closed connection only
 		return err
 	})
 }

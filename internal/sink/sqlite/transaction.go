@@ -88,8 +88,8 @@ func (t *transaction) repeat(ctx context.Context, query string, sets, size int, 
 	})
 }
 
-// lend gives work the driver's connection. Raw is not told how that ends: after a panic, or the error of a connection that
-// is lost, it would wait for the transaction to end, which waits for Raw.
+// lend gives work the driver's connection. Raw must not see a panic or a lost connection: it would wait for the
+// transaction to end, which waits for Raw.
 func (t *transaction) lend(work func(conn any) error) (err error) {
 	var panicked any
 	lent := t.conn.Raw(func(conn any) error {
