@@ -50,7 +50,7 @@ func (c *command) printStatus(report app.Report) {
 		through, lag := "nothing yet", ""
 		if d.Through != nil {
 			through = d.Through.Format(time.DateTime)
-			lag = (time.Duration(*d.LagSeconds) * time.Second).String()
+			lag = app.Span(time.Duration(*d.LagSeconds) * time.Second)
 		}
 		last, next := "none", ""
 		if d.LastRun != nil {

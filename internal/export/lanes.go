@@ -205,8 +205,8 @@ func (w *work) next(ctx context.Context) (claimed, bool, error) {
 		return claimed{}, false, nil
 	}
 	order := w.Order
-	if w.relieved() {
-		order, w.over = sink.OldestFirst, true
+	if w.run.ID != 0 && w.relieved() { // not the first one: that is the live edge
+		order, w.over = sink.LongestDueFirst, true
 	}
 	c, ok, err := w.claim(ctx, order)
 	w.over = w.over || err != nil || !ok

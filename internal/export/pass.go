@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -25,7 +26,7 @@ type Pass struct {
 	// replica comes first. Zero: now.
 	Tick time.Time
 	// Until is when the next pass is due, which sees what has become due meanwhile. A pass with work left by then reads one
-	// more span, the oldest that is due, so that history does not starve, and ends. Zero: it reads all.
+	// more span, the one that has been due the longest, so that nothing starves, and ends. Zero: it reads all.
 	Until time.Time
 	// Stop, when closed, ends the pass after the spans that are being read.
 	Stop <-chan struct{}
@@ -191,8 +192,11 @@ type claimed struct {
 // the span can be read in parts.
 func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, error) {
 	var c claimed
+	// A claim that is under way when the pass ends is waited for, and given back: else nobody would know of the lease.
+	claiming, done := closing(ctx)
+	defer done()
 	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
-	lease, ok, err := p.Warehouse.Claim(ctx, sink.ClaimRequest{
+	lease, ok, err := p.Warehouse.Claim(claiming, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: order,
 		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
@@ -209,12 +213,12 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 	if err != nil || !ok {
 		return claimed{}, false, err
 	}
-	err = p.checkForm(lease)
+	err = cmp.Or(context.Cause(ctx), p.checkForm(lease))
 	if err == nil {
 		err = p.beginRun(ctx)
 	}
 	if err != nil {
-		return claimed{}, false, errors.Join(err, p.Warehouse.Release(context.WithoutCancel(ctx), lease))
+		return claimed{}, false, errors.Join(err, p.Warehouse.Release(claiming, lease))
 	}
 	lease.ClaimedAt = p.contest.since(lease.ClaimedAt)
 	c.lease = lease

@@ -1,11 +1,13 @@
 package export_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 // backlog has two days to read, in spans of an hour. Each takes so long by the clock.
@@ -26,6 +28,12 @@ func (w *world) scheduled(every time.Duration) export.Summary {
 	return w.pass(export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Until: w.clock.Now().Add(every)})
 }
 
+// readTo is up to where the latest window that was read, was read.
+func (w *world) readTo() string {
+	w.Helper()
+	return w.query("select max(%s) from %s", w.kind.instant("read_to"), w.kind.own("windows"))[0][0]
+}
+
 // A pass with much to read leaves the rest to the next one when that is due, which first reads what has come meanwhile.
 func TestTheLiveEdgeDoesNotWaitForABacklog(t *testing.T) {
 	t.Parallel()
@@ -37,9 +45,8 @@ func TestTheLiveEdgeDoesNotWaitForABacklog(t *testing.T) {
 			edge := w.edge()
 			w.scheduled(5 * time.Minute)
 			passes++
-			readTo := w.query("select max(%s) from %s", k.instant("read_to"), k.own("windows"))[0][0]
-			if want := edge.Format("2006-01-02T15:04:05.000Z"); readTo != want {
-				t.Errorf("pass %d read up to %s, want its edge, %s", passes, readTo, want)
+			if readTo := w.readTo(); readTo != edge.Format("2006-01-02T15:04:05.000Z") {
+				t.Errorf("pass %d read up to %s, want its edge, %s", passes, readTo, edge)
 			}
 		}
 		if passes < 48/6 || passes > 48/4+1 {
@@ -69,6 +76,63 @@ func TestHistoryDoesNotWaitForReReads(t *testing.T) {
 		}
 		if unread := w.unread(); unread > 0 {
 			t.Errorf("%d windows of %d are unread after %d passes", unread, windows, passes)
+		}
+	})
+}
+
+// slowToBegin is a warehouse that takes long to plan.
+type slowToBegin struct {
+	export.Warehouse
+	wait func()
+}
+
+func (s slowToBegin) Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error) {
+	s.wait()
+	return s.Warehouse.Plan(ctx, dataset, within, now, cut)
+}
+
+// A pass that has no time left once it is prepared reads the live edge all the same.
+func TestTheLiveEdgeAfterASlowBeginning(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w, _ := backlog(t, k, time.Second)
+		w.exporter.Dataset.MaxSpan = 2 * time.Hour // at a bound the edge is in two windows
+		w.exporter.Warehouse = slowToBegin{w.warehouse, func() { w.clock.Advance(time.Minute) }}
+		for pass := range 5 {
+			edge := w.edge()
+			w.scheduled(time.Minute)
+			if readTo := w.readTo(); readTo != edge.Format("2006-01-02T15:04:05.000Z") {
+				t.Errorf("pass %d read up to %s, want its edge, %s", pass, readTo, edge)
+			}
+		}
+	})
+}
+
+// Re-reads are made in time, or not much later, even where the live edge takes all the time that there is.
+func TestReReadsDoNotStarve(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		const every = 15 * time.Minute
+		w := newWorld(t, k, calls(100), start.Add(-120*time.Hour), nil)
+		for range 3 {
+			w.export()
+		}
+		end := w.clock.Now().Add(36 * time.Hour)
+		w.exporter.Observe = func(e export.Event) {
+			if e.Step == export.StepRead {
+				w.clock.Advance(every + time.Minute)
+			}
+		}
+		for w.clock.Now().Before(end) {
+			next := w.clock.Now().Truncate(every).Add(every)
+			w.pass(export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Until: next})
+			w.clock.Advance(max(0, next.Sub(w.clock.Now())))
+		}
+		due := w.query("select min(%s) from %s where read_to >= end_at and next_read_at is not null", k.instant("next_read_at"), k.own("windows"))[0][0]
+		if since, err := time.Parse(time.RFC3339, due); err != nil || w.clock.Now().Sub(since) > 4*time.Hour {
+			t.Errorf("at %s a re-read is overdue since %s: %v", w.clock.Now(), due, err)
 		}
 	})
 }

@@ -50,7 +50,7 @@ type Verification struct {
 	Rows     int // that the API has of them
 	Rejected int // of these, rows that do not fit the mapping: they are in the quarantine, not in the table
 	Requests int
-	Unread   int // windows of the range that have not been read to their end: they are not compared
+	Unread   int // windows of the range that have ended and were never read to their end: they are not compared
 	// Differing are the windows in which the API and the table differ, in order of time.
 	Differing []Difference
 	// Left are those that still differ after a repair.
@@ -115,7 +115,7 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 		return err
 	}
 	complete := completeOf(entries)
-	v.found.Unread = len(entries) - len(complete)
+	v.found.Unread = v.unread(within, complete)
 	v.found.Differing, err = v.differing(ctx, complete, 1)
 	if err != nil || !r.Repair || len(v.found.Differing) == 0 || v.stopped() {
 		return err
@@ -140,6 +140,23 @@ func completeOf(entries []sink.Entry) (complete []sink.Entry) {
 		}
 	}
 	return complete
+}
+
+// unread counts the windows of a range that have ended and are not complete, whether the ledger has them or not.
+func (v *verification) unread(within window.Window, complete []sink.Entry) int {
+	covered := make([]window.Window, len(complete))
+	for i, e := range complete {
+		covered[i] = e.Window
+	}
+	n := 0
+	for _, gap := range window.Gaps(within, covered) {
+		for _, piece := range v.Dataset.Grid.Cut(gap) {
+			if !v.Dataset.Grid.At(piece.Start).End.After(v.edge) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // differing compares windows, span by span, and returns those that differ. look counts how often they are read.

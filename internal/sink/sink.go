@@ -144,6 +144,8 @@ const (
 	LiveFirst Order = iota
 	OldestFirst
 	NewestFirst
+	// LongestDueFirst is by when windows became due: none of them waits for good.
+	LongestDueFirst
 )
 
 // ClaimRequest asks for a lease on the next span of due windows of a dataset.
@@ -316,20 +318,22 @@ type Remaining struct {
 
 // DatasetStatus is what the warehouse knows of a dataset.
 type DatasetStatus struct {
-	Name       string
-	Kind       Kind
-	Table      string
-	Through    time.Time // data before it is complete; zero: nothing is
-	Rows       int64     // rows of all windows at their last reading
-	Windows    int64
-	Due        int64 // windows that a claim with Now = Edge = the call's now would find, those under lease included
-	Running    int64
-	Failed     int64  // failed or unstable
-	Error      string // of the earliest failed or unstable window
-	Rejects    int64
-	Behind     int64     // windows that had ended by the call's now and are not read to their end
-	LastReadAt time.Time // start of the latest good read
-	LastRun    Run       // zero ID: none yet
+	Name    string
+	Kind    Kind
+	Table   string
+	Through time.Time // data before it is complete; zero: nothing is
+	Rows    int64     // rows of all windows at their last reading
+	Windows int64
+	Due     int64 // windows that a claim with Now = Edge = the call's now would find, those under lease included
+	Running int64
+	Failed  int64  // failed or unstable
+	Error   string // of the earliest failed or unstable window
+	Rejects int64
+	Behind  int64 // windows that had ended by the call's now and are not read to their end
+	// ReadTo is up to where the latest of the windows that were read, of the 8 days before the call's now, was read: what is
+	// new is there up to then, though older windows may be unread. Zero: none of them was.
+	ReadTo  time.Time
+	LastRun Run // zero ID: none yet
 	// Lags are the arrival lags of the rows that were made in the source in the month of the call's now and the one before.
 	Lags     Lags
 	Retained Retained

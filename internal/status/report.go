@@ -26,6 +26,7 @@ type Dataset struct {
 	Since      *time.Time `json:"since,omitempty"`   // of the state
 	Through    *time.Time `json:"through,omitempty"` // data before it is complete
 	LagSeconds *float64   `json:"lag_seconds,omitempty"`
+	ReadTo     *time.Time `json:"read_to,omitempty"` // what is new is there up to then; older data may be missing still
 	Rows       int64      `json:"rows"`
 	Windows    int64      `json:"windows"`
 	Due        int64      `json:"due"`
@@ -104,7 +105,7 @@ func Read(ctx context.Context, o Options) (Report, error) {
 	report := Report{Version: o.Version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
 	for _, d := range all {
 		shown := Dataset{
-			Name: d.Name, Kind: string(d.Kind), Table: d.Table, Through: known(d.Through), Rows: d.Rows, Windows: d.Windows,
+			Name: d.Name, Kind: string(d.Kind), Table: d.Table, Through: known(d.Through), ReadTo: known(d.ReadTo), Rows: d.Rows, Windows: d.Windows,
 			Due: d.Due, Running: d.Running, Failing: d.Failed, Error: d.Error, Rejects: d.Rejects,
 		}
 		var local State

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -38,7 +39,19 @@ func stateOf(d sink.DatasetStatus, here State, why string) (State, string, time.
 	case d.Failed > 0:
 		return Failing, d.Error, time.Time{}
 	case d.Behind > 1 || d.Windows == 0: // the last one that has ended may wait for its tick
-		return CatchingUp, "", time.Time{}
+		return CatchingUp, leftOf(d), time.Time{}
 	}
 	return OK, "", time.Time{}
+}
+
+// leftOf says how much a dataset has to catch up with, and that what is new does not wait for it.
+func leftOf(d sink.DatasetStatus) string {
+	if d.Windows == 0 {
+		return ""
+	}
+	left := fmt.Sprintf("%d of %d windows are still to be read", d.Behind, d.Windows)
+	if !d.ReadTo.IsZero() {
+		left += "; what is new is read up to " + d.ReadTo.UTC().Format(time.DateTime) + " UTC"
+	}
+	return left
 }

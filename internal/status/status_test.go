@@ -152,7 +152,7 @@ func TestStates(t *testing.T) {
 		ready  int
 	}{
 		{"nothing read", sink.DatasetStatus{}, "", status.CatchingUp, "", 200},
-		{"history to read", sink.DatasetStatus{Windows: 9, Behind: 5}, "", status.CatchingUp, "", 200},
+		{"history to read", sink.DatasetStatus{Windows: 9, Behind: 5}, "", status.CatchingUp, "5 of 9 windows are still to be read", 200},
 		{"all read", sink.DatasetStatus{Windows: 9, Due: 1, Behind: 1}, "", status.OK, "", 200},
 		{"a window fails", sink.DatasetStatus{Windows: 9, Behind: 5, Failed: 1, Error: "status 500"}, "", status.Failing, "status 500", 200},
 		{"the pass fails", sink.DatasetStatus{Windows: 9, Condition: sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemFailing, Reason: "narrowing"}}}, "", status.Failing, "narrowing", 200},

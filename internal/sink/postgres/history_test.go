@@ -71,7 +71,7 @@ func pagesOfATick(t *testing.T, windows int, backlog bool) map[string]int64 {
 			_, err := w.Plan(t.Context(), "calls", all, now, minutes)
 			return err
 		})
-		for _, order := range []sink.Order{sink.LiveFirst, sink.OldestFirst, sink.NewestFirst} {
+		for _, order := range []sink.Order{sink.LiveFirst, sink.OldestFirst, sink.NewestFirst, sink.LongestDueFirst} {
 			var lease sink.Lease
 			step(fmt.Sprint("claim ", order), func() (err error) {
 				lease, _, err = w.Claim(t.Context(), sink.ClaimRequest{

@@ -178,6 +178,8 @@ func firstOf(o sink.Order) string {
 		return statement("claim_oldest_first")
 	case sink.NewestFirst:
 		return statement("claim_newest_first")
+	case sink.LongestDueFirst:
+		return statement("claim_longest_due_first")
 	default:
 		return statement("claim_live_first")
 	}

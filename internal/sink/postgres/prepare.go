@@ -155,7 +155,7 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, create
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return false, err
 	}
-	if _, err := tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
+	if _, err = tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
 		return false, err
 	}
 	if err := w.enterFields(ctx, tx, d, created); err != nil {
@@ -173,10 +173,14 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, create
 		_, err := tx.Exec(ctx, statement("windows_forget"), d.Name)
 		return changed, err
 	case restated:
-		_, err := tx.Exec(ctx, statement("windows_reread"), d.Name)
-		return changed, err
+		if _, err := tx.Exec(ctx, statement("windows_reread"), d.Name); err != nil {
+			return false, err
+		}
 	}
-	return changed, nil
+	if changed {
+		_, err = tx.Exec(ctx, statement("windows_retry"), d.Name)
+	}
+	return changed, err
 }
 
 // forgetTable makes the windows of every dataset of a table as if never read. The lock of prepare keeps two of them

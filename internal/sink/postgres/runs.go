@@ -86,14 +86,14 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.Datas
 }
 
 func scanStatus(row pgx.CollectableRow) (s sink.DatasetStatus, err error) {
-	var through, lastReadAt *time.Time
+	var through, readTo *time.Time
 	scanned := condition{to: &s.Condition}
 	err = row.Scan(append([]any{
 		&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed,
-		&s.Behind, &s.Error, &s.Rejects, &lastReadAt, &s.LastRun.ID,
+		&s.Behind, &s.Error, &s.Rejects, &readTo, &s.LastRun.ID,
 	}, scanned.columns()...)...)
 	scanned.set()
-	s.Through, s.LastReadAt = instant(through), instant(lastReadAt)
+	s.Through, s.ReadTo = instant(through), instant(readTo)
 	return s, err
 }
 

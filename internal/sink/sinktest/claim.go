@@ -20,6 +20,7 @@ func claimTests() []exercise {
 		{"live first", testClaimLiveFirst},
 		{"oldest first", testClaimOldestFirst},
 		{"newest first", testClaimNewestFirst},
+		{"longest due first", testClaimLongestDueFirst},
 		{"the longest span", testClaimMaxSpan},
 		{"adjacent windows only", testClaimAdjacent},
 		{"within", testClaimWithin},
@@ -155,6 +156,21 @@ func testClaimNewestFirst(b bench) {
 	equal(b, "claimed", starts(b.claim(r).Entries), "00")
 }
 
+func testClaimLongestDueFirst(b bench) {
+	b.planned(0, 6)
+	b.settled(hours(0, 6), clock(6, 0))
+	b.settled(hours(0, 1), clock(9, 0))
+	b.settled(hours(1, 2), clock(8, 0))
+	b.settled(hours(2, 3), clock(10, 0))
+	r := anything(12)
+	r.Order = sink.LongestDueFirst
+	r.MaxSpan = 2 * time.Hour
+	equal(b, "claimed", starts(b.claim(r).Entries), "03 04")
+	equal(b, "claimed", starts(b.claim(r).Entries), "05")
+	equal(b, "from the one on", starts(b.claim(r).Entries), "01 02")
+	equal(b, "claimed", starts(b.claim(r).Entries), "00")
+}
+
 func testClaimMaxSpan(b bench) {
 	b.planned(0, 8)
 	r := anything(8)
@@ -183,7 +199,7 @@ func within(w window.Window) sink.ClaimRequest {
 
 func testClaimWithin(b bench) {
 	b.planned(0, 6)
-	for _, order := range []sink.Order{sink.LiveFirst, sink.OldestFirst, sink.NewestFirst} {
+	for _, order := range []sink.Order{sink.LiveFirst, sink.OldestFirst, sink.NewestFirst, sink.LongestDueFirst} {
 		r := within(hours(2, 4))
 		r.Order = order
 		l := b.claim(r)

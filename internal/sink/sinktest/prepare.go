@@ -26,6 +26,7 @@ func prepareTests() []exercise {
 		{"longer re-reads make final windows due", testPrepareReread},
 		{"another config voids leases", testPrepareVoidsLeases},
 		{"another config is told", testPrepareConfigChanged},
+		{"another config makes failed windows due", testPrepareRetries},
 	}
 }
 
@@ -268,6 +269,21 @@ func testPrepareReread(b bench) {
 	b.settled(hours(3, 4), clock(5, 0))
 	b.prepare(d)
 	equal(b, "the same list changes nothing", b.entry(3).NextReadAt, clock(5, 0))
+}
+
+// What failed by an older config may not by the new one. It stays failed until it was read.
+func testPrepareRetries(b bench) {
+	b.planned(0, 3)
+	b.noError(b.Fail(b.t.Context(), b.claim(within(hours(1, 2))), sink.Failure{Error: "x", NextReadAt: clock(900, 0)}))
+	b.prepare(callsDataset())
+	equal(b, "the same config", b.entry(1).NextReadAt, clock(900, 0))
+	d := callsDataset()
+	d.ConfigHash = "c2"
+	b.prepare(d)
+	equal(b, "state", b.entry(1).State, sink.StateFailed)
+	equal(b, "attempts", b.entry(1).Attempts, 1)
+	l := b.claim(within(hours(0, 3)))
+	equal(b, "due at once", starts(l.Entries), "00 01 02")
 }
 
 func testPrepareVoidsLeases(b bench) {

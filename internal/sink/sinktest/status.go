@@ -128,7 +128,7 @@ func testStatusCounts(b bench) {
 	b.claim(within(hours(4, 5)))
 	want := sink.DatasetStatus{
 		Name: calls, Kind: sink.KindReport, Table: calls, Through: clock(2, 0), Rows: 7, Windows: 6, Due: 1,
-		Running: 1, Failed: 2, Error: "earlier", Rejects: 2, Behind: 3, LastReadAt: clock(2, 0),
+		Running: 1, Failed: 2, Error: "earlier", Rejects: 2, Behind: 3, ReadTo: clock(2, 0),
 	}
 	equal(b, "the last window has not begun", b.statusAt(clock(5, 0)), want)
 	want.Due, want.Behind = 2, 4

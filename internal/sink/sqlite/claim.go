@@ -83,6 +83,8 @@ func findSeed(ctx context.Context, tx *transaction, r sink.ClaimRequest) (seed w
 		name = "claim_oldest_first"
 	case sink.NewestFirst:
 		name = "claim_newest_first"
+	case sink.LongestDueFirst:
+		name = "claim_longest_due_first"
 	}
 	row := tx.QueryRowContext(ctx, statement("claim_due")+statement(name), dueArgs(r)...)
 	return seed, row.Scan(at(&seed.Start), at(&seed.End))

@@ -34,7 +34,7 @@ func TestLongHistoryCostsNothing(t *testing.T) {
 		{"near", statement("claim_near"), stretch, 0},
 		{"covered", statement("plan_covered"), stretch, 0},
 		{"mend", statement("plan_mend"), []any{sql.Named("dataset", "calls"), sql.Named("now", stamp(now)), sql.Named("ahead", stamp(now))}, 0},
-		{"status", statement("status"), []any{sql.Named("now", stamp(now))}, 2},
+		{"status", statement("status"), []any{sql.Named("now", stamp(now)), sql.Named("recent", stamp(now))}, 2},
 		{"settle", statement("windows_settle"), tidy[:2], 0},
 		{"forget", statement("runs_forget"), tidy, 0},
 	} {

@@ -60,9 +60,14 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		case entered && before.table != now.table:
 			return resetLedger(ctx, tx, d.Name)
 		case entered && before.reread != now.reread:
-			return moveRereads(ctx, tx, d)
+			if err := moveRereads(ctx, tx, d); err != nil {
+				return err
+			}
 		}
-		return nil
+		if prepared.ConfigChanged {
+			_, err = tx.ExecContext(ctx, statement("windows_retry"), sql.Named("dataset", d.Name))
+		}
+		return err
 	})
 	if err != nil {
 		return sink.Prepared{}, err

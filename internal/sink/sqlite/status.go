@@ -12,12 +12,12 @@ import (
 // Status is what the warehouse knows of every dataset, in order of name.
 func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error) {
 	var all []sink.DatasetStatus
-	rows, err := w.reader.QueryContext(ctx, statement("status"), sql.Named("now", stamp(now)))
+	rows, err := w.reader.QueryContext(ctx, statement("status"), sql.Named("now", stamp(now)), sql.Named("recent", stamp(now.Add(-nearby))))
 	err = each(rows, err, func() error {
 		var s sink.DatasetStatus
 		columns := []any{
 			&s.Name, &s.Kind, &s.Table, at(&s.Through), &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed, &s.Behind, &s.Error,
-			&s.Rejects, at(&s.LastReadAt),
+			&s.Rejects, at(&s.ReadTo),
 		}
 		columns = append(columns, runColumns(&s.LastRun)...)
 		err := rows.Scan(append(columns, conditionColumns(&s.Condition)...)...)

@@ -1,4 +1,5 @@
--- The lease's windows that are still running have failed: $4 is why, $5 when they are to be read next. Locks the
+-- The lease's windows that are still running have failed: $4 is why, $5 when they are to be read next, unless a backfill has
+-- marked them since, later than that by its clock. Locks the
 -- windows in order of time, as every write to them does that waits; the caller rolls back unless it counts all of
 -- them as still of the lease's epoch.
 WITH mine AS (
@@ -9,7 +10,7 @@ WITH mine AS (
     FOR UPDATE
 ), failed AS (
     UPDATE exporter.windows AS w
-    SET state = 'failed', attempts = w.attempts + 1, error = $4, next_read_at = $5, lease_owner = NULL, lease_until = NULL
+    SET state = 'failed', attempts = w.attempts + 1, error = $4, next_read_at = greatest(w.next_read_at, $5), lease_owner = NULL, lease_until = NULL
     FROM mine
     WHERE w.dataset = $1 AND w.start_at = mine.start_at AND w.state = 'running'
 )

@@ -2,7 +2,11 @@
 SELECT d.name, d.kind, d.table_name, t.through,
        d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed, open.behind,
        coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name),
-       (SELECT max(read_at) FROM exporter.windows WHERE dataset = d.name),
+       (SELECT read_to
+        FROM exporter.windows
+        WHERE dataset = d.name AND start_at > $1::timestamptz - interval '192 hours' AND start_at <= $1 AND read_to IS NOT NULL
+        ORDER BY start_at DESC
+        LIMIT 1),
        coalesce(r.id, 0),
        d.problem, d.problem_reason, d.problem_since,
        coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,

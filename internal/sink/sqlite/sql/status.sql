@@ -26,7 +26,11 @@ SELECT d.name, d.kind, d.table_name, t.through,
            LIMIT 1
        ), ''),
        (SELECT count(*) FROM exporter_rejects AS j WHERE j.dataset = d.name),
-       (SELECT max(read_at) FROM exporter_windows WHERE dataset = d.name AND read_at IS NOT NULL),
+       (SELECT read_to
+        FROM exporter_windows
+        WHERE dataset = d.name AND start_at > :recent AND start_at <= :now AND read_to IS NOT NULL
+        ORDER BY start_at DESC
+        LIMIT 1),
        coalesce(r.id, 0), coalesce(r.dataset, ''), coalesce(r.kind, ''), r.started_at, r.ended_at,
        r.range_start, r.range_end, coalesce(r.open_ended, 0), coalesce(r.windows, 0), coalesce(r.rows_read, 0),
        coalesce(r.written, 0), coalesce(r.unchanged, 0), coalesce(r.rejected, 0), coalesce(r.deleted, 0), coalesce(r.outcome, ''),
