@@ -55,7 +55,7 @@ func TestDemoIntoPostgres(t *testing.T) {
 	t.Parallel()
 	dir, dsn := t.TempDir(), server.Database(t)
 	r := execute(t, t.Context(), "demo", "--dir", dir, "--days", "1", "--dsn", dsn).ends(app.ExitDone)
-	r.prints("into Postgres", "from samespace.calls", "Support", "A second pass wrote 0 rows", "export DEMO_DSN=")
+	r.prints("into Postgres", "from samespace.demo_calls", "Support", "A second pass wrote 0 rows", "export DEMO_DSN=")
 	text, err := os.ReadFile(filepath.Join(dir, "exporter-demo.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,7 +29,7 @@ func (c *command) newDemo() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&d.dir, "dir", ".", "where exporter-demo.yaml and exporter-demo.db are written")
 	cmd.Flags().UintVar(&d.days, "days", d.days, "how much history is exported")
-	cmd.Flags().StringVar(&d.dsn, "dsn", "", "export into this Postgres instead (postgres://…)")
+	cmd.Flags().StringVar(&d.dsn, "dsn", "", "export into this Postgres instead (postgres://…), tables named demo_…")
 	return cmd
 }
 
@@ -62,7 +63,7 @@ func (d demo) run(ctx context.Context) error {
 func (d demo) export(ctx context.Context, endpoint string) error {
 	path := filepath.Join(d.dir, "exporter-demo.yaml")
 	text := []byte(d.config())
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(d.dir, 0o755), os.WriteFile(path, text, 0o600)); err != nil {
 		return &usageError{fmt.Errorf("%w; choose another directory with --dir", err)}
 	}
 	cfg, err := config.Parse(path, text, d.environment(endpoint), os.ReadFile)
@@ -121,11 +122,19 @@ func (d demo) warehouse() string {
 }
 
 // table is a report table's name in the demo's warehouse.
-func (d demo) table(name string) string {
+func (d demo) table(report string) string {
 	if d.dsn != "" {
-		return "samespace." + name
+		return "samespace." + d.dataset(report)
 	}
-	return name
+	return report
+}
+
+// dataset is what a report is called. In somebody's Postgres it must not be taken for one of theirs.
+func (d demo) dataset(report string) string {
+	if d.dsn != "" {
+		return "demo_" + report
+	}
+	return report
 }
 
 // query prints what a contact centre's manager would look at.
@@ -191,18 +200,18 @@ reports:
 `, simulateAddress, simulatedKey, dsn)
 	since := time.Now().AddDate(0, 0, -int(d.days)).Format(time.DateOnly)
 	for _, r := range simulator.Reports() {
-		writeReport(&b, r, since)
+		writeReport(&b, r, d.dataset(r.Name), since)
 	}
 	return b.String()
 }
 
-func writeReport(b *strings.Builder, r simulator.Report, since string) {
+func writeReport(b *strings.Builder, r simulator.Report, name, since string) {
 	nameOf := map[string]string{}
 	for _, m := range r.Metrics {
 		nameOf[m.ID] = m.Name
 	}
 	fmt.Fprintf(b, "  - name: %s\n    report_id: %s\n    since: %s\n    key: [%s]\n    time_field: %s\n    sort: {by: %s, order: asc}\n    fields:\n",
-		r.Name, r.ID, since, nameOf[r.Key], nameOf[r.TimeField], nameOf[r.TimeField])
+		name, r.ID, since, nameOf[r.Key], nameOf[r.TimeField], nameOf[r.TimeField])
 	for _, m := range r.Metrics {
 		if m.CopyOf != "" {
 			fmt.Fprintf(b, "      %q: {drop: true} # the same as %s\n", m.ID, nameOf[m.CopyOf])

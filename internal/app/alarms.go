@@ -242,7 +242,7 @@ func untold(failure error) error {
 func (w *alarms) failing(d sink.DatasetStatus) state {
 	begins := fmt.Sprintf("%s fails: %s", d.Name, d.Reason)
 	if d.Failed > 0 {
-		begins = fmt.Sprintf("%s fails: %d windows could not be read, and are tried again: %s", d.Name, d.Failed, d.Error)
+		begins = fmt.Sprintf("%s fails: %s, and will be tried again: %s", d.Name, plural(int(d.Failed), "window could not be read", "windows could not be read"), d.Error)
 	}
 	return state{
 		alarmKey{d.Name, sink.AlarmFailing}, w.warehouse, d.Failed > 0 || d.Problem != "", begins,

@@ -62,10 +62,7 @@ type DifferencesError struct {
 }
 
 func (e *DifferencesError) Error() string {
-	windows := fmt.Sprintf("%d windows differ", e.Windows)
-	if e.Windows == 1 {
-		windows = "1 window differs"
-	}
+	windows := plural(e.Windows, "window differs", "windows differ")
 	switch {
 	case e.Repaired && e.ExtraOnly:
 		return windows + " by rows that the API does not have: they stay, unless the report has deleted: mark"
@@ -73,6 +70,21 @@ func (e *DifferencesError) Error() string {
 		return windows + " after it was read again: verify once more"
 	}
 	return windows + "; --repair reads what differs again"
+}
+
+// NotComparedError says that all that was compared is equal, but that some of the range could not be.
+type NotComparedError struct{ Windows int }
+
+func (e *NotComparedError) Error() string {
+	return fmt.Sprintf("%s of the range not read yet, so not compared: exporter run --backfill reads them", plural(e.Windows, "window is", "windows are"))
+}
+
+// plural is a count with the words for it.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // Verify reads a range of the named datasets (none: all) again and compares it with the warehouse. See export.Verify.
@@ -121,6 +133,8 @@ func unequal(v export.Verification) error {
 	switch {
 	case len(v.Failed) > 0:
 		return &export.FailedError{Dataset: v.Dataset, Failed: v.Failed}
+	case len(left) == 0 && v.Unread > 0:
+		return &NotComparedError{Windows: v.Unread}
 	case len(left) > 0:
 		return &DifferencesError{Windows: len(left), Repaired: v.Repaired, ExtraOnly: !slices.ContainsFunc(left, func(d export.Difference) bool {
 			return d.Missing+d.Different > 0
