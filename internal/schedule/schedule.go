@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,9 +22,6 @@ type Job struct {
 	Name     string         // unique in a scheduler
 	Cron     string         // five fields, or a descriptor such as @daily
 	Location *time.Location // of the cron text; nil: UTC
-	// Jitter is the longest random wait after a tick, so that many jobs of one schedule do not start at once.
-	// Zero: none. The run at start-up does not wait.
-	Jitter time.Duration
 	// Run does the work. Its context ends, with the cause, when that of Scheduler.Run does.
 	Run func(ctx context.Context)
 }
@@ -69,7 +65,7 @@ func (s *Scheduler) Run(ctx context.Context, jobs []Job) error {
 	return nil
 }
 
-// Next is when a job of the running set ticks next, without jitter. It is zero for a job that is not there.
+// Next is when a job of the running set ticks next. It is zero for a job that is not there.
 func (s *Scheduler) Next(name string) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +174,7 @@ func (s *Scheduler) newLanes(jobs []Job) ([]*lane, error) {
 		if _, twice := timetables[job.Name]; twice {
 			return nil, fmt.Errorf("schedule %s: two jobs have this name", job.Name)
 		}
-		l := &lane{job: job, ticks: make(chan struct{}), clock: s.clock, logger: s.logger}
+		l := &lane{job: job, ticks: make(chan struct{}), logger: s.logger}
 		l.timetable = timetable{schedule: schedule, location: job.Location}
 		if job.Location == nil {
 			l.timetable.location = time.UTC
@@ -260,32 +256,16 @@ type lane struct {
 	job       Job
 	timetable timetable
 	ticks     chan struct{} // unbuffered: a tick is taken at once, or dropped
-	clock     clockwork.Clock
 	logger    *slog.Logger
 }
 
 func (l *lane) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		l.job.Run(ctx)
-		l.awaitTick(ctx)
-	}
-}
-
-// awaitTick waits for a tick and the jitter after it, or for the end of ctx.
-func (l *lane) awaitTick(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-l.ticks:
-	}
-	if l.job.Jitter <= 0 {
-		return
-	}
-	timer := l.clock.NewTimer(rand.N(l.job.Jitter))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.Chan():
+		select {
+		case <-ctx.Done():
+		case <-l.ticks:
+		}
 	}
 }
 

@@ -201,27 +201,6 @@ func TestAnEndedContextRunsNothing(t *testing.T) {
 	})
 }
 
-func TestJitterDelaysTicksOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		runs := 0
-		r := start(t, "2025-06-01T00:30:00Z", schedule.Job{Name: "calls", Cron: "@hourly", Jitter: 10 * time.Minute,
-			Run: func(context.Context) { runs++ }})
-		if runs != 1 {
-			t.Errorf("ran %d times at start-up, want 1", runs)
-		}
-		r.pass(30*time.Minute, time.Minute)
-		r.pass(10*time.Minute, time.Second)
-		if runs != 2 {
-			t.Errorf("ran %d times ten minutes after the tick, want 2", runs)
-		}
-		r.pass(20*time.Minute, time.Minute)
-		r.stop(errStop) // in the middle of a wait, or before the tick
-		if err := <-r.done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 func TestNextIsTheNextTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, "2025-06-01T00:07:00Z", schedule.Job{Name: "calls", Cron: "*/5 * * * *", Run: func(context.Context) {}})
