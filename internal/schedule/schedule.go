@@ -31,9 +31,8 @@ type Scheduler struct {
 	clock  clockwork.Clock
 	logger *slog.Logger
 
-	mu         sync.Mutex
-	timetables map[string]timetable
-	pulse      *pulse // nil: no Run is under way
+	mu    sync.Mutex
+	pulse *pulse // nil: no Run is under way
 }
 
 // New makes a scheduler. The logger gets what goes wrong inside gocron, and ticks that were dropped (debug).
@@ -63,17 +62,6 @@ func (s *Scheduler) Run(ctx context.Context, jobs []Job) error {
 	stopTicks()
 	running.Wait()
 	return nil
-}
-
-// Next is when a job of the running set ticks next. It is zero for a job that is not there.
-func (s *Scheduler) Next(name string) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.timetables[name]
-	if !ok {
-		return time.Time{}
-	}
-	return t.next(s.clock.Now())
 }
 
 // AwaitPulse returns once what sends the ticks has shown that it can: it is asked for a beat, which takes the way of a
@@ -162,16 +150,16 @@ func Validate(cron string) error {
 	return err
 }
 
-// newLanes makes a lane for each job, and the timetables that Next reads.
+// newLanes makes a lane for each job.
 func (s *Scheduler) newLanes(jobs []Job) ([]*lane, error) {
-	timetables := make(map[string]timetable, len(jobs))
+	names := make(map[string]bool, len(jobs))
 	var lanes []*lane
 	for _, job := range jobs {
 		schedule, err := crontab.Parse(job.Cron)
 		if err != nil {
 			return nil, fmt.Errorf("schedule %s: %w", job.Name, err)
 		}
-		if _, twice := timetables[job.Name]; twice {
+		if names[job.Name] {
 			return nil, fmt.Errorf("schedule %s: two jobs have this name", job.Name)
 		}
 		l := &lane{job: job, ticks: make(chan struct{}), logger: s.logger}
@@ -179,12 +167,9 @@ func (s *Scheduler) newLanes(jobs []Job) ([]*lane, error) {
 		if job.Location == nil {
 			l.timetable.location = time.UTC
 		}
-		timetables[job.Name] = l.timetable
+		names[job.Name] = true
 		lanes = append(lanes, l)
 	}
-	s.mu.Lock()
-	s.timetables = timetables
-	s.mu.Unlock()
 	return lanes, nil
 }
 

@@ -201,23 +201,6 @@ func TestAnEndedContextRunsNothing(t *testing.T) {
 	})
 }
 
-func TestNextIsTheNextTick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, "2025-06-01T00:07:00Z", schedule.Job{Name: "calls", Cron: "*/5 * * * *", Run: func(context.Context) {}})
-		if got, want := r.Next("calls").Format(time.TimeOnly), "00:10:00"; got != want {
-			t.Errorf("Next = %s, want %s", got, want)
-		}
-		r.pass(4*time.Minute, time.Minute)
-		if got, want := r.Next("calls").Format(time.TimeOnly), "00:15:00"; got != want {
-			t.Errorf("Next = %s, want %s", got, want)
-		}
-		if got := r.Next("nobody"); !got.IsZero() {
-			t.Errorf("Next of an unknown job = %s", got)
-		}
-		r.end()
-	})
-}
-
 func TestRunRefusesBadJobs(t *testing.T) {
 	never := func(context.Context) { t.Error("ran") }
 	s := schedule.New(clockwork.NewFakeClock(), slog.New(slog.DiscardHandler))
