@@ -233,9 +233,7 @@ func (a *App) Status(ctx context.Context) (status.Report, error) {
 func (a *App) next(dataset string) time.Time {
 	for _, j := range a.jobs {
 		if j.exporter.Dataset.Name == dataset {
-			// The config was checked: the cron text is right.
-			next, _ := schedule.Next(j.cron, j.location, a.Clock.Now())
-			return next
+			return j.ticks.Next(a.Clock.Now(), j.location)
 		}
 	}
 	return time.Time{}
