@@ -185,13 +185,6 @@ func instantParameter(at time.Time) parameter {
 	return parameter{pgtype.TimestamptzOID, binary.BigEndian.AppendUint64(nil, uint64(micros))}
 }
 
-func split(parameters []parameter) (values [][]byte, oids []uint32) {
-	for _, p := range parameters {
-		values, oids = append(values, p.value), append(oids, p.oid)
-	}
-	return values, oids
-}
-
 // standingIn is the condition of the rows that may be marked.
 func (t target) standingIn() string {
 	at := quote(t.TimeField)

@@ -156,10 +156,7 @@ func (p *promotion) write(ctx context.Context, tx pgx.Tx, at time.Time) (written
 		}
 		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
 	}
-	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
-	for i, parameter := range parameters {
-		values[i], oids[i] = parameter.value, parameter.oid
-	}
+	values, oids := split(parameters)
 	result := tx.Conn().PgConn().ExecParams(ctx, p.updatePromoted(p.asked.Columns), values, oids, []int16{binaryFormat}, nil).Read()
 	if result.Err != nil {
 		return 0, result.Err
