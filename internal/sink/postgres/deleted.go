@@ -161,13 +161,11 @@ func (a *arranged) placeOfKey(fields [][]byte) (place int, ok bool, err error) {
 
 // checkKeyTypes makes sure that keys are compared as what they are: of another type all rows would seem gone.
 func (a *arranged) checkKeyTypes(fields []pgconn.FieldDescription) error {
-	for i, k := range append(a.KeyIndexes(), a.ColumnIndex(a.TimeField)) {
-		if c := a.Columns[k]; i < len(fields) && fields[i].DataTypeOID != wireTypeOf(c.Type).oid {
-			return fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
-				"give all replicas the same configuration and restart this one", c.Name, a.name(), wireTypeOf(c.Type).native)
-		}
+	var columns []schema.Column
+	for _, k := range append(a.KeyIndexes(), a.ColumnIndex(a.TimeField)) {
+		columns = append(columns, a.Columns[k])
 	}
-	return nil
+	return checkColumns(a.name(), columns, fields)
 }
 
 // stretchParameters are $1 to $3 of readStanding and markGone.
