@@ -25,10 +25,11 @@ func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.St
 	rows := arrange(w.target(t), present)
 	err := w.inTx(ctx, "look for rows that are gone", func(tx pgx.Tx) error {
 		standing.Rows = nil // of an earlier attempt
-		if err := tx.QueryRow(ctx, statement("commit_settings")).Scan(&standing.At, nil, nil, nil, nil); err != nil {
+		at, err := byIndex(ctx, tx)
+		if err != nil {
 			return err
 		}
-		standing.At = standing.At.UTC()
+		standing.At = at.UTC()
 		return rows.standing(ctx, tx.Conn().PgConn(), within, standing.At, func(key [][]byte, at []byte, present bool) error {
 			when, err := decodeValue(rows.Columns[rows.ColumnIndex(rows.TimeField)].Type, at)
 			standing.Rows = append(standing.Rows, sink.StandingRow{Time: when, Gone: !present})

@@ -87,12 +87,6 @@ func alone(ctx context.Context, tx pgx.Tx, dataset, config string) (at time.Time
 	return byIndex(ctx, tx)
 }
 
-// byIndex lets the transaction read rows by the indexes. It returns the transaction's time.
-func byIndex(ctx context.Context, tx pgx.Tx) (at time.Time, err error) {
-	err = tx.QueryRow(ctx, statement("commit_settings")).Scan(&at, nil, nil, nil, nil)
-	return at, err
-}
-
 // lastSeen says of those rejects of a retry that are still there when they were seen last.
 func lastSeen(ctx context.Context, tx pgx.Tx, r sink.Retry) (map[string]time.Time, error) {
 	rows, err := tx.Query(ctx, statement("rejects_last_seen"), r.Dataset, r.Fingerprints())
