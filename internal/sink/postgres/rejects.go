@@ -17,17 +17,14 @@ func (w *Warehouse) Rejects(ctx context.Context, r sink.RejectsRequest) (page []
 	if r.Behind != nil {
 		seen, fingerprint = &r.Behind.LastSeen, r.Behind.Fingerprint
 	}
-	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+	err = w.look(ctx, "read rejects", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement("rejects_page"), r.Dataset, seen, fingerprint, r.Limit)
 		if err == nil {
 			page, err = pgx.CollectRows(rows, scanQuarantined)
 		}
 		return err
 	})
-	if sqlState(err) == undefinedTable {
-		return nil, sink.ErrNotMigrated
-	}
-	return page, classify(ctx, "read rejects", err)
+	return page, err
 }
 
 func scanQuarantined(row pgx.CollectableRow) (q sink.Quarantined, err error) {
