@@ -164,7 +164,7 @@ type ClaimRequest struct {
 	ReadBefore time.Time
 	// Fit says how many of the candidates to claim, counted from the first: at least 1. The candidates are
 	// adjacent due windows in order of time (for NewestFirst: Fit counts from the last). near are the
-	// windows within 8 days of the candidates that have been read to their end, in order of time. Fit is a pure
+	// windows within Nearby of the candidates that have been read to their end, in order of time. Fit is a pure
 	// function. nil claims all.
 	Fit func(candidates, near []Entry) int
 }
