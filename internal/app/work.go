@@ -113,7 +113,7 @@ func (a *App) migrateUntilDone(ctx context.Context) error {
 		err := a.Migrate(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil // told to stop while waiting: no failure
+			return nil //nolint:nilerr // told to stop while waiting: no failure
 		case !a.health.noteWarehouse("", err):
 			return err
 		case !a.health.wait(ctx, nil, looks):
