@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"samespace-exporter/internal/export"
-	"samespace-exporter/internal/schedule"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/status"
 )
@@ -266,8 +265,7 @@ func (w *alarms) stale(j job, d sink.DatasetStatus, now time.Time) state {
 	if from.Before(w.began) {
 		from = w.began
 	}
-	// The config was checked: the cron text is right.
-	due, _ := schedule.Next(j.cron, j.location, from)
+	due := j.ticks.Next(from, j.location)
 	through := "nothing is complete yet"
 	if !d.Through.IsZero() {
 		through = fmt.Sprintf("it is complete through %s UTC only, %s ago", d.Through.UTC().Format(time.DateTime), now.Sub(d.Through).Round(time.Minute))

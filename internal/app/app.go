@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -186,12 +185,11 @@ func (b budget) Take(ctx context.Context, take func(now time.Time, s source.Slot
 }
 
 func openWarehouse(ctx context.Context, c config.Warehouse) (Warehouse, error) {
-	dsn := c.DSN.Reveal()
-	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+	if path, ok := c.SQLitePath(); ok {
 		return sqlite.Open(ctx, sqlite.Options{Path: path})
 	}
 	return postgres.Open(ctx, postgres.Options{
-		DSN: dsn, Password: c.Password.Reveal(), Schema: c.Schema, MaxConnections: c.MaxConnections,
+		DSN: c.DSN.Reveal(), Password: c.Password.Reveal(), Schema: c.Schema, MaxConnections: c.MaxConnections,
 		LockTimeout: c.LockTimeout, Timeout: c.Timeout, Distribute: c.Distribute, ApplicationName: "samespace-exporter",
 	})
 }
@@ -233,9 +231,7 @@ func (a *App) Status(ctx context.Context) (status.Report, error) {
 func (a *App) next(dataset string) time.Time {
 	for _, j := range a.jobs {
 		if j.exporter.Dataset.Name == dataset {
-			// The config was checked: the cron text is right.
-			next, _ := schedule.Next(j.cron, j.location, a.Clock.Now())
-			return next
+			return j.ticks.Next(a.Clock.Now(), j.location)
 		}
 	}
 	return time.Time{}

@@ -11,6 +11,7 @@ import (
 
 	"samespace-exporter/internal/config"
 	"samespace-exporter/internal/export"
+	"samespace-exporter/internal/schedule/crontab"
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
@@ -59,14 +60,13 @@ func (a *App) add(r replica, kind sink.Kind, d config.Dataset, hash string, of s
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", kind, d.Name, err)
 	}
-	a.keep(r, d.Schedule, d.Timezone, export.Dataset{
+	return a.keep(r, d.Schedule, d.Timezone, export.Dataset{
 		Name: d.Name, Kind: kind, ConfigHash: configHash(d, hash), Mapper: mapper, Query: query(d, of, a.config.Source),
 		Write: write(d), Snapshot: d.TimeRange != "",
 		Grid: d.Grid(), Since: d.Since, Retention: d.Retention, Delay: d.Window.Delay, Overlap: d.Window.Overlap, Reread: d.Window.Reread,
 		MaxRows: d.Window.MaxRows, MaxSpan: d.Window.MaxSpan, FailOnBadRow: d.OnBadRow == config.BadRowFail,
 		DeletedMaxShare: d.DeletedMaxShare,
 	})
-	return nil
 }
 
 // addDashboard makes an exporter and a job of a dashboard: its description is read whole at each run.
@@ -79,21 +79,25 @@ func (a *App) addDashboard(r replica, d config.Dashboard) error {
 	if err != nil {
 		return fmt.Errorf("dashboard %s: %w", d.Name, err)
 	}
-	a.keep(r, d.Schedule, d.Timezone, export.Dataset{
+	return a.keep(r, d.Schedule, d.Timezone, export.Dataset{
 		Name: d.Name, Kind: sink.KindDashboard, ConfigHash: d.Hash(), Mapper: mappers[0], Besides: mappers[1:],
 		Query: source.Query{Dashboard: d.DashboardID, PageSize: math.MaxInt}, Snapshot: true, Grid: grid,
 	})
-	return nil
 }
 
 // keep makes an exporter and a job.
-func (a *App) keep(r replica, cron string, location *time.Location, d export.Dataset) {
+func (a *App) keep(r replica, cron string, location *time.Location, d export.Dataset) error {
+	ticks, err := crontab.Parse(cron)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", d.Kind, d.Name, err)
+	}
 	e := &export.Exporter{
 		Dataset: d, Source: a.source, Dashboards: a.source, Warehouse: a.warehouse, Logger: a.Logger, Clock: a.Clock.Now,
 		Owner: r.owner, LeaseTTL: a.LeaseTTL, Lanes: r.lanes, Observe: a.observe,
 	}
 	a.exporters = append(a.exporters, e)
-	a.jobs = append(a.jobs, job{exporter: e, cron: cron, location: location})
+	a.jobs = append(a.jobs, job{exporter: e, ticks: ticks, location: location})
+	return nil
 }
 
 // write is how the rows of a dataset get into its table.

@@ -144,7 +144,7 @@ func (f *front) close() {
 // handler is what an App serves.
 func (a *App) handler() http.Handler {
 	o := a.shown()
-	o.Registry, o.Next, o.Here = a.Counters.registry, a.scheduler.Next, a.health.of
+	o.Registry, o.Here = a.Counters.registry, a.health.of
 	return status.New(o)
 }
 

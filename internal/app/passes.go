@@ -77,12 +77,20 @@ func (m Moment) In(location *time.Location) time.Time {
 	return time.Date(y, month, d, 0, 0, 0, 0, location)
 }
 
-// Range is what a backfill reads.
+// Range is what a backfill or a verification reads.
 type Range struct {
 	From        Moment
 	To          Moment // the zero Moment: up to now
 	NewestFirst bool
 	Restart     bool // begin anew, even if a backfill of this range is unfinished
+}
+
+// in is the range for a dataset of a timezone: a zero to is up to now.
+func (r Range) in(location *time.Location) (from, to time.Time) {
+	if !r.To.Time.IsZero() {
+		to = r.To.In(location)
+	}
+	return r.From.In(location), to
 }
 
 // Backfill reads a range of the named datasets (none: all) whole, read before or not. See export.Range.
@@ -91,11 +99,8 @@ func (a *App) Backfill(ctx context.Context, names []string, r Range, progress fu
 		if e.Dataset.Snapshot && len(names) == 0 {
 			return export.Summary{Dataset: e.Dataset.Name}, nil // it has no past; who names it is told so
 		}
-		zone := e.Dataset.Grid.Location()
-		of := export.Range{From: r.From.In(zone), NewestFirst: r.NewestFirst, Restart: r.Restart, Stop: ctx.Done()}
-		if !r.To.Time.IsZero() {
-			of.To = r.To.In(zone)
-		}
+		from, to := r.in(e.Dataset.Grid.Location())
+		of := export.Range{From: from, To: to, NewestFirst: r.NewestFirst, Restart: r.Restart, Stop: ctx.Done()}
 		if progress != nil {
 			of.Progress = func(left sink.Remaining) { progress(e.Dataset.Name, left) }
 		}
@@ -103,8 +108,7 @@ func (a *App) Backfill(ctx context.Context, names []string, r Range, progress fu
 	})
 }
 
-// each works on the named datasets, all at once: the source bounds the requests, the warehouse the
-// connections. When ctx ends no new span is begun, and those under way have DrainTimeout to end.
+// each exports the named datasets, all at once: the source bounds the requests, the warehouse the connections.
 func (a *App) each(ctx context.Context, names []string, work func(context.Context, *export.Exporter) (export.Summary, error)) ([]export.Summary, error) {
 	chosen, err := a.choose(names)
 	if err != nil {
@@ -113,23 +117,29 @@ func (a *App) each(ctx context.Context, names []string, work func(context.Contex
 	if err := a.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	hard, cancel := a.drain(ctx)
-	defer cancel()
-	summaries := make([]export.Summary, len(chosen))
-	errs := make([]error, len(chosen))
-	var working sync.WaitGroup
-	for i, e := range chosen {
-		working.Go(func() {
-			var err error
-			summaries[i], err = work(hard, e)
-			errs[i] = reason(summaries[i], err)
-		})
-	}
-	working.Wait()
+	summaries, err := atOnce(ctx, a, chosen, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
+		s, err := work(hard, e)
+		return s, reason(s, err)
+	})
 	if ctx.Err() != nil && slices.ContainsFunc(summaries, func(s export.Summary) bool { return s.Stopped }) {
 		return summaries, ErrInterrupted
 	}
-	return summaries, together(chosen, errs)
+	return summaries, err
+}
+
+// atOnce works on datasets, all at once. When ctx ends no new span is begun, and those under way have DrainTimeout to end.
+// What came of them is in the order of the datasets; the error joins all.
+func atOnce[T any](ctx context.Context, a *App, chosen []*export.Exporter, work func(context.Context, *export.Exporter) (T, error)) ([]T, error) {
+	hard, cancel := a.drain(ctx)
+	defer cancel()
+	done := make([]T, len(chosen))
+	errs := make([]error, len(chosen))
+	var working sync.WaitGroup
+	for i, e := range chosen {
+		working.Go(func() { done[i], errs[i] = work(hard, e) })
+	}
+	working.Wait()
+	return done, together(chosen, errs)
 }
 
 func (a *App) choose(names []string) ([]*export.Exporter, error) {

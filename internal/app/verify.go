@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"samespace-exporter/internal/export"
@@ -98,27 +97,15 @@ func (a *App) Verify(ctx context.Context, names []string, r Range, repair bool) 
 	if len(names) == 0 && slices.ContainsFunc(chosen, verifiable) { // who names one that is not is told so
 		chosen = slices.DeleteFunc(slices.Clone(chosen), func(e *export.Exporter) bool { return !verifiable(e) })
 	}
-	hard, cancel := a.drain(ctx)
-	defer cancel()
-	found := make([]Verification, len(chosen))
-	errs := make([]error, len(chosen))
-	var working sync.WaitGroup
-	for i, e := range chosen {
-		working.Go(func() {
-			zone := e.Dataset.Grid.Location()
-			of := export.VerifyRange{From: r.From.In(zone), Repair: repair, Stop: ctx.Done()}
-			if !r.To.Time.IsZero() {
-				of.To = r.To.In(zone)
-			}
-			v, err := e.Verify(hard, of)
-			found[i], errs[i] = verificationOf(v), cmp.Or(err, unequal(v))
-		})
-	}
-	working.Wait()
+	found, err := atOnce(ctx, a, chosen, func(hard context.Context, e *export.Exporter) (Verification, error) {
+		from, to := r.in(e.Dataset.Grid.Location())
+		v, err := e.Verify(hard, export.VerifyRange{From: from, To: to, Repair: repair, Stop: ctx.Done()})
+		return verificationOf(v), cmp.Or(err, unequal(v))
+	})
 	if ctx.Err() != nil {
 		return found, ErrInterrupted
 	}
-	return found, together(chosen, errs)
+	return found, err
 }
 
 // verifiable reports whether a dataset can be verified at all.

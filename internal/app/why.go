@@ -67,7 +67,7 @@ func (e *NoRowError) Error() string {
 }
 
 // Why tells the life of the row of a dataset that has a key. Errors: *UnknownDatasetError, *schema.KeyError, *NoRowError,
-// export.ErrOtherTable.
+// export.ErrNotPrepared.
 func (a *App) Why(ctx context.Context, dataset string, key []string) (Life, error) {
 	chosen, err := a.choose([]string{dataset})
 	if err != nil {

@@ -8,13 +8,14 @@ import (
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/schedule"
+	"samespace-exporter/internal/schedule/crontab"
 	"samespace-exporter/internal/sink"
 )
 
 // job is when a dataset is exported.
 type job struct {
 	exporter *export.Exporter
-	cron     string
+	ticks    crontab.Schedule
 	location *time.Location
 }
 
@@ -37,7 +38,7 @@ func (a *App) scheduled(hard context.Context, stop <-chan struct{}) []schedule.J
 	var jobs []schedule.Job
 	for _, j := range a.jobs {
 		jobs = append(jobs, schedule.Job{
-			Name: j.exporter.Dataset.Name, Cron: j.cron, Location: j.location,
+			Name: j.exporter.Dataset.Name, Ticks: j.ticks, Location: j.location,
 			Run: func(context.Context) { a.export(hard, j, stop) },
 		})
 	}
@@ -63,9 +64,7 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue 
 	}
 	for looks := 0; ; looks++ {
 		now := a.Clock.Now()
-		// The config was checked: the cron text is right.
-		tick, _ := schedule.Last(j.cron, j.location, now)
-		until, _ := schedule.Next(j.cron, j.location, now)
+		tick, until := j.ticks.Last(now, j.location), j.ticks.Next(now, j.location)
 		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until})
 		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
@@ -114,7 +113,7 @@ func (a *App) migrateUntilDone(ctx context.Context) error {
 		err := a.Migrate(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil // told to stop while waiting: no failure
+			return nil //nolint:nilerr // told to stop while waiting: no failure
 		case !a.health.noteWarehouse("", err):
 			return err
 		case !a.health.wait(ctx, nil, looks):

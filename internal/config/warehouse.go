@@ -5,50 +5,24 @@ import (
 	"strings"
 )
 
-const sqliteScheme = "sqlite:"
-
 // SQLitePath is the path of the embedded warehouse. ok is false for Postgres.
 func (w Warehouse) SQLitePath() (path string, ok bool) {
-	return strings.CutPrefix(w.DSN.Reveal(), sqliteScheme)
-}
-
-// Redacted is the DSN for people: without password, and without parameters, which may hold secrets too.
-func (w Warehouse) Redacted() string {
-	if path, ok := w.SQLitePath(); ok {
-		path, _, _ = strings.Cut(path, "?")
-		return sqliteScheme + path
-	}
-	dsn, hosts, err := parseDSN(w.DSN.Reveal())
-	if err != nil {
-		return secretText
-	}
-	shown := url.URL{Scheme: dsn.Scheme, Host: hosts, Path: dsn.Path}
-	if dsn.User != nil {
-		shown.User = url.User(dsn.User.Username())
-	}
-	return shown.String()
+	return strings.CutPrefix(w.DSN.Reveal(), "sqlite:")
 }
 
 // parseDSN reads a DSN. Of several hosts, as in postgres://u@one:5432,two:5432/db, the URL has the first: net/url takes
 // the others for its port.
-func parseDSN(text string) (dsn *url.URL, hosts string, err error) {
+func parseDSN(text string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	end := len(rest)
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		end = i
 	}
 	start := strings.LastIndexByte(rest[:end], '@') + 1
-	hosts = rest[start:end]
-	first, _, several := strings.Cut(hosts, ",")
-	if !several {
-		dsn, err = url.Parse(text)
-		if err != nil {
-			return nil, "", err
-		}
-		return dsn, dsn.Host, nil
+	if first, _, several := strings.Cut(rest[start:end], ","); several {
+		text = scheme + "://" + rest[:start] + first + rest[end:]
 	}
-	dsn, err = url.Parse(scheme + "://" + rest[:start] + first + rest[end:])
-	return dsn, hosts, err
+	return url.Parse(text)
 }
 
 // mistake says what is wrong with the DSN without showing it; "" when nothing is.
@@ -62,7 +36,7 @@ func (w Warehouse) mistake() string {
 		}
 		return ""
 	}
-	dsn, _, err := parseDSN(w.DSN.Reveal())
+	dsn, err := parseDSN(w.DSN.Reveal())
 	switch {
 	case err != nil:
 		return "is not a URL that can be read; write special characters as %XX, or put the password into password"

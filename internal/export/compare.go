@@ -85,9 +85,9 @@ func (c *comparison) storedIn(ctx context.Context, stretch window.Window) ([]sin
 
 // compareByKey compares rows by key. Where in time the table has a row counts as one of its values.
 func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored []sink.StoredRow) error {
-	have := make(map[string]schema.Row, len(stored))
+	have := make(map[string]sink.StoredRow, len(stored))
 	for _, row := range stored {
-		have[c.keyOf(row.Row.Row)] = row.Row.Row
+		have[c.keyOf(row.Row.Row)] = row
 	}
 	sent := c.sentIn(part)
 	keys := slices.Sorted(maps.Keys(sent))
@@ -104,7 +104,7 @@ func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored 
 	extra := maps.Clone(have)
 	for _, row := range found {
 		if !row.Deleted {
-			have[c.keyOf(row.Row.Row)] = row.Row.Row
+			have[c.keyOf(row.Row.Row)] = row
 		}
 	}
 	for _, key := range keys {
@@ -113,7 +113,7 @@ func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored 
 		delete(extra, key)
 		if has, ok := have[key]; !ok {
 			c.tell("missing", part.Range, row, nil)
-		} else if columns := c.columnsOf(row, has); len(columns) > 0 {
+		} else if columns := sink.Changed(c.table, has, row, false); len(columns) > 0 {
 			c.tell("different", part.Range, row, columns)
 		}
 	}
@@ -123,7 +123,7 @@ func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored 
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(extra)) {
-		c.tell("extra", part.Range, extra[key], nil)
+		c.tell("extra", part.Range, extra[key].Row.Row, nil)
 	}
 	return nil
 }
@@ -137,19 +137,6 @@ func (c *comparison) sentIn(part *sink.Batch) map[string]schema.Row {
 		}
 	}
 	return sent
-}
-
-// columnsOf are the columns in which two versions of a row differ.
-func (c *comparison) columnsOf(a, b schema.Row) (columns []string) {
-	for i, column := range c.table.Columns {
-		if a.Values[i] != b.Values[i] {
-			columns = append(columns, column.Name)
-		}
-	}
-	if a.Extra != b.Extra {
-		columns = append(columns, schema.ExtraColumn)
-	}
-	return columns
 }
 
 // compareContent compares rows that have no key: how often each is there. Rows without a time are left out, since they

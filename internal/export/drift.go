@@ -13,16 +13,16 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// PreviousValueID is the key under which a STAT insight says what became of the stretch of time before, of the same
+// previousValueID is the key under which a STAT insight says what became of the stretch of time before, of the same
 // length.
-const PreviousValueID = "previousValue"
+const previousValueID = "previousValue"
 
 // valueColumn is the place of an insight's one number, beside its previous value; ok is false where it has none, or
 // several.
 func (d Dataset) valueColumn() (place int, ok bool) {
 	place = -1
 	for i, c := range d.Mapper.Table().Columns {
-		if c.ID == PreviousValueID || !c.Type.IsNumber() {
+		if c.ID == previousValueID || !c.Type.IsNumber() {
 			continue
 		}
 		if place >= 0 {
@@ -34,7 +34,7 @@ func (d Dataset) valueColumn() (place int, ok bool) {
 }
 
 func (d Dataset) previousColumn() int {
-	return slices.IndexFunc(d.Mapper.Table().Columns, func(c schema.Column) bool { return c.ID == PreviousValueID && c.Type.IsNumber() })
+	return slices.IndexFunc(d.Mapper.Table().Columns, func(c schema.Column) bool { return c.ID == previousValueID && c.Type.IsNumber() })
 }
 
 // showsPrevious reports whether each window of an insight says what the one before it shows.

@@ -156,17 +156,15 @@ type Exporter struct {
 	// OnReconciled, when set, is told what passes found that compared windows.
 	OnReconciled func(ReconcileEvent)
 
-	// near are windows that were read, as the last claim that was told of any knew them.
-	near []sink.Entry
-
 	prepared    atomic.Bool
 	promotion   promotion
 	reconciling reconciling
 	observing   sync.Mutex
 	server      server
 	limits      limits
-	late        atomic.Bool // that rows arrive too late was told
-	cutOff      time.Time   // rows from before it are deleted; zero: not known
+	late        atomic.Bool  // that rows arrive too late was told
+	cutOff      time.Time    // rows from before it are deleted; zero: not known
+	near        []sink.Entry // windows that were read, as the last claim that was told of any knew them
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

@@ -147,13 +147,10 @@ func (o *outlook) requests(rows float64) int {
 	return cuts*find + parts*(int(rows/float64(parts))/o.Query.PageSize+1)
 }
 
-// reach is how far around the candidates a claim looks for what is known.
-const reach = 8 * 24 * time.Hour
-
-// near are the known windows around the candidates.
+// near are the known windows around the candidates, as a claim is told of them.
 func (o *outlook) near(candidates []sink.Entry) []sink.Entry {
-	from := candidates[0].Window.Start.Add(-reach)
-	to := candidates[len(candidates)-1].Window.End.Add(reach)
+	from := candidates[0].Window.Start.Add(-sink.Nearby)
+	to := candidates[len(candidates)-1].Window.End.Add(sink.Nearby)
 	at := func(t time.Time) int {
 		i, _ := slices.BinarySearchFunc(o.known, t, func(e sink.Entry, t time.Time) int { return e.Window.Start.Compare(t) })
 		return i

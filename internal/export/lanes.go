@@ -4,12 +4,10 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 )
 
@@ -21,50 +19,6 @@ type Lanes struct{ free *semaphore.Weighted }
 
 // NewLanes are so many lanes for all datasets to share.
 func NewLanes(n int) *Lanes { return &Lanes{free: semaphore.NewWeighted(int64(n))} }
-
-// memory is what the rows of a part lie in, and what is known of them while they are read. Once they are committed, those of
-// another part of the pass do.
-type memory struct {
-	chunk schema.Chunk
-	rows  []sink.Row
-	keys  []seenKey
-}
-
-// reset makes room for other rows: nobody uses those that lie there any more.
-func (m *memory) reset() {
-	m.chunk.Reset()
-	clear(m.rows[:cap(m.rows)])
-}
-
-// spare is memory that lies idle: that of the part that was committed last, for the next one to be read. More than one lies
-// idle only where two commits end at once, and is left to the garbage collector.
-type spare struct {
-	mu   sync.Mutex
-	idle *memory
-}
-
-// take is memory for the rows of a part. That of a part that is not committed is not given back.
-func (s *spare) take() *memory {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.idle
-	s.idle = nil
-	if taken == nil {
-		return &memory{}
-	}
-	return taken
-}
-
-// giveBack takes the memory of rows that nobody uses any more; nil is none.
-func (s *spare) giveBack(idle *memory) {
-	if idle == nil {
-		return
-	}
-	idle.reset()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.idle = idle
-}
 
 // take takes a free lane, if there is one. It must be given back.
 func (l *Lanes) take() bool { return l != nil && l.free.TryAcquire(1) }
@@ -243,44 +197,4 @@ func (w *work) pays(others, slower int) bool {
 		slower *= 2 // two that share a processor take twice as long, whatever the API does
 	}
 	return w.efforts.readingTakes(slower)
-}
-
-// efforts are what parts took and brought of late.
-type efforts struct {
-	mu                  sync.Mutex
-	parts               int
-	reading, committing time.Duration
-	rows, fresh         float64
-}
-
-const (
-	// muchLonger is how many times as long as committing reading must take for another lane to begin: about as long is both
-	// where one process does all of it, and two lanes would gain nothing. It goes on while reading takes longer.
-	muchLonger = 2
-	longer     = 1
-	// little is how many rows there must be for each that is new.
-	little = 20
-)
-
-// readingTakes reports whether reading takes so many times as long as committing; false until something was committed.
-func (e *efforts) readingTakes(times int) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.parts > 0 && e.reading >= time.Duration(times)*e.committing
-}
-
-// littleIsNew reports whether the warehouse had nearly all rows; false until something was committed.
-func (e *efforts) littleIsNew() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.rows > little*e.fresh
-}
-
-// add adds a part. What it took counts twice as much as the one before. The clock may have been set back meanwhile.
-func (e *efforts) add(reading, committing time.Duration, c sink.Counts) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.parts++
-	e.reading, e.committing = e.reading/2+max(0, reading), e.committing/2+max(0, committing)
-	e.rows, e.fresh = e.rows/2+float64(c.Inserted+c.Updated+c.Unchanged), e.fresh/2+float64(c.Inserted)
 }

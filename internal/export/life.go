@@ -9,10 +9,6 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// ErrOtherTable says that the warehouse does not hold the dataset as the config wants it.
-var ErrOtherTable = errors.New("the warehouse was last prepared with another config, or never: ask by the config that the daemon runs with; " +
-	"where there is none yet, exporter run --once begins")
-
 // looksForLife is how often a row is looked up that changes meanwhile.
 const looksForLife = 5
 
@@ -21,7 +17,7 @@ const looksForLife = 5
 func (e *Exporter) Versions(ctx context.Context, key schema.Row) ([]sink.Version, error) {
 	_, err := e.Warehouse.Entries(ctx, e.Dataset.Name, e.Dataset.ConfigHash, window.Window{})
 	if errors.Is(err, sink.ErrSuperseded) {
-		return nil, ErrOtherTable
+		return nil, ErrNotPrepared
 	}
 	if err != nil {
 		return nil, err

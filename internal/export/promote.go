@@ -42,15 +42,12 @@ func (p *passage) promote(ctx context.Context) error {
 		done, err := p.Warehouse.Promote(ctx, sink.Promotion{
 			Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Table: p.Dataset.Mapper.Table(),
 			Columns: batch.columns, Behind: batch.behind, Limit: promoteBatch,
-			Promote: func(row schema.Row) (schema.Row, bool) {
-				promoted, changed, misfits := p.Dataset.Mapper.Promote(row)
-				batch.count(misfits)
-				return promoted, changed
-			},
+			Promote: p.Dataset.Mapper.Promote,
 		})
 		if err != nil {
 			return err
 		}
+		batch.count(done.Misfits)
 		batch.rows += done.Written
 		batch.behind = done.Last
 		if done.Done {

@@ -290,7 +290,7 @@ func (s *span) handOn(p part, began time.Time, out *outlet) {
 	}
 	batch := s.place(p)
 	batch.Readings = s.readings(p.stretch)
-	event.Step, event.Windows = StepMapped, done(batch.Readings)
+	event.Step, event.Windows = StepMapped, batch.Done()
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
 	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.Exporter.now().Sub(began)})
@@ -368,14 +368,4 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 		r.State = sink.StateFinal
 	}
 	return r
-}
-
-func done(readings []sink.Reading) int {
-	n := 0
-	for _, r := range readings {
-		if r.State != sink.StateRunning {
-			n++
-		}
-	}
-	return n
 }

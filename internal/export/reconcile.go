@@ -167,7 +167,7 @@ func (p *passage) pairs() (pairs []*pair) {
 	}
 	if p.Dataset.showsPrevious() {
 		own := Reconciliation{Report: p.Dataset, Insight: p.Dataset}
-		pairs = append(pairs, &pair{Reconciliation: own, previous: true, definition: PreviousValueID, piece: firstPiece})
+		pairs = append(pairs, &pair{Reconciliation: own, previous: true, definition: previousValueID, piece: firstPiece})
 	}
 	return pairs
 }

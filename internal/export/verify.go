@@ -23,7 +23,7 @@ type Verifier interface {
 }
 
 // ErrNotPrepared says that the warehouse does not hold the dataset as the config wants it.
-var ErrNotPrepared = errors.New("the warehouse was last prepared with another config, or never: verify by the config that the daemon runs with; " +
+var ErrNotPrepared = errors.New("the warehouse was last prepared with another config, or never: use the config that the daemon runs with; " +
 	"where there is none yet, exporter run --once begins")
 
 // ErrNothingToCompare says that rows of the dataset can neither be told apart nor put into their windows.

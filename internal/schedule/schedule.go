@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -20,12 +19,9 @@ import (
 
 // Job is work that is done at start-up and then by a schedule.
 type Job struct {
-	Name     string         // unique in a scheduler
-	Cron     string         // five fields, or a descriptor such as @daily
-	Location *time.Location // of the cron text; nil: UTC
-	// Jitter is the longest random wait after a tick, so that many jobs of one schedule do not start at once.
-	// Zero: none. The run at start-up does not wait.
-	Jitter time.Duration
+	Name     string // unique in a scheduler
+	Ticks    crontab.Schedule
+	Location *time.Location // of the ticks; nil: UTC
 	// Run does the work. Its context ends, with the cause, when that of Scheduler.Run does.
 	Run func(ctx context.Context)
 }
@@ -35,9 +31,8 @@ type Scheduler struct {
 	clock  clockwork.Clock
 	logger *slog.Logger
 
-	mu         sync.Mutex
-	timetables map[string]timetable
-	pulse      *pulse // nil: no Run is under way
+	mu    sync.Mutex
+	pulse *pulse // nil: no Run is under way
 }
 
 // New makes a scheduler. The logger gets what goes wrong inside gocron, and ticks that were dropped (debug).
@@ -47,7 +42,7 @@ func New(clock clockwork.Clock, logger *slog.Logger) *Scheduler {
 
 // Run runs every job once, and then at each of its ticks, until ctx ends; then it starts nothing new, waits
 // for the runs that are under way, and returns nil. A job never overlaps itself: a tick that comes while it
-// runs is dropped. It returns an error, and runs nothing, when a job's cron text is wrong.
+// runs is dropped. It returns an error, and runs nothing, when two jobs have one name.
 //
 // A scheduler runs one set of jobs at a time. After Run returned it may run another one.
 func (s *Scheduler) Run(ctx context.Context, jobs []Job) error {
@@ -67,17 +62,6 @@ func (s *Scheduler) Run(ctx context.Context, jobs []Job) error {
 	stopTicks()
 	running.Wait()
 	return nil
-}
-
-// Next is when a job of the running set ticks next, without jitter. It is zero for a job that is not there.
-func (s *Scheduler) Next(name string) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.timetables[name]
-	if !ok {
-		return time.Time{}
-	}
-	return t.next(s.clock.Now())
 }
 
 // AwaitPulse returns once what sends the ticks has shown that it can: it is asked for a beat, which takes the way of a
@@ -129,66 +113,22 @@ func (p *pulse) await() {
 	}
 }
 
-// Next is the first time after after at which cron text is due, in loc. See package crontab for the days on
-// which the clocks change.
-func Next(cron string, loc *time.Location, after time.Time) (time.Time, error) {
-	schedule, err := crontab.Parse(cron)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return schedule.Next(after, loc), nil
-}
-
-// Last is the latest time, at or before at, at which cron text was due in loc; zero when that is more than ten years
-// ago.
-func Last(cron string, loc *time.Location, at time.Time) (time.Time, error) {
-	schedule, err := crontab.Parse(cron)
-	if err != nil {
-		return time.Time{}, err
-	}
-	const longest = 10 * 366 * 24 * time.Hour
-	for back := time.Minute; back < longest; back *= 2 {
-		// Nothing was due in the half of this that was looked at before, so that few times are left to walk through.
-		var last time.Time
-		for tick := schedule.Next(at.Add(-back), loc); !tick.IsZero() && !tick.After(at); tick = schedule.Next(tick, loc) {
-			last = tick
-		}
-		if !last.IsZero() {
-			return last, nil
-		}
-	}
-	return time.Time{}, nil
-}
-
-// Validate says what is wrong with cron text.
-func Validate(cron string) error {
-	_, err := crontab.Parse(cron)
-	return err
-}
-
-// newLanes makes a lane for each job, and the timetables that Next reads.
+// newLanes makes a lane for each job.
 func (s *Scheduler) newLanes(jobs []Job) ([]*lane, error) {
-	timetables := make(map[string]timetable, len(jobs))
+	names := make(map[string]bool, len(jobs))
 	var lanes []*lane
 	for _, job := range jobs {
-		schedule, err := crontab.Parse(job.Cron)
-		if err != nil {
-			return nil, fmt.Errorf("schedule %s: %w", job.Name, err)
-		}
-		if _, twice := timetables[job.Name]; twice {
+		if names[job.Name] {
 			return nil, fmt.Errorf("schedule %s: two jobs have this name", job.Name)
 		}
-		l := &lane{job: job, ticks: make(chan struct{}), clock: s.clock, logger: s.logger}
-		l.timetable = timetable{schedule: schedule, location: job.Location}
+		l := &lane{job: job, ticks: make(chan struct{}), logger: s.logger}
+		l.timetable = timetable{schedule: job.Ticks, location: job.Location}
 		if job.Location == nil {
 			l.timetable.location = time.UTC
 		}
-		timetables[job.Name] = l.timetable
+		names[job.Name] = true
 		lanes = append(lanes, l)
 	}
-	s.mu.Lock()
-	s.timetables = timetables
-	s.mu.Unlock()
 	return lanes, nil
 }
 
@@ -217,7 +157,7 @@ func (s *Scheduler) startTicks(lanes []*lane) (stop func(), err error) {
 		s.beats(nil)
 	}
 	for _, l := range lanes {
-		_, err := ticker.NewJob(gocron.CronJob(l.job.Cron, false), gocron.NewTask(l.tick),
+		_, err := ticker.NewJob(gocron.CronJob("", false), gocron.NewTask(l.tick),
 			gocron.WithCronImplementation(l.timetable), gocron.WithName(l.job.Name))
 		if err != nil {
 			stop()
@@ -260,32 +200,16 @@ type lane struct {
 	job       Job
 	timetable timetable
 	ticks     chan struct{} // unbuffered: a tick is taken at once, or dropped
-	clock     clockwork.Clock
 	logger    *slog.Logger
 }
 
 func (l *lane) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		l.job.Run(ctx)
-		l.awaitTick(ctx)
-	}
-}
-
-// awaitTick waits for a tick and the jitter after it, or for the end of ctx.
-func (l *lane) awaitTick(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-l.ticks:
-	}
-	if l.job.Jitter <= 0 {
-		return
-	}
-	timer := l.clock.NewTimer(rand.N(l.job.Jitter))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.Chan():
+		select {
+		case <-ctx.Done():
+		case <-l.ticks:
+		}
 	}
 }
 

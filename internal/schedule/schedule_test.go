@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"samespace-exporter/internal/schedule"
+	"samespace-exporter/internal/schedule/crontab"
 )
 
 var errStop = errors.New("told to stop")
@@ -26,6 +26,15 @@ type rig struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	done  chan error
+}
+
+func ticks(t *testing.T, cron string) crontab.Schedule {
+	t.Helper()
+	s, err := crontab.Parse(cron)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // start runs jobs in the current synctest bubble, which also fails the test when a goroutine is left behind.
@@ -93,7 +102,7 @@ func TestRunsAtStartAndAtEachTick(t *testing.T) {
 				var r *rig
 				var got []string
 				started := make(chan struct{})
-				r = start(t, c.at, schedule.Job{Name: "calls", Cron: c.cron, Location: loc, Run: func(context.Context) {
+				r = start(t, c.at, schedule.Job{Name: "calls", Ticks: ticks(t, c.cron), Location: loc, Run: func(context.Context) {
 					<-started
 					got = append(got, r.clock.Now().In(loc).Format("02 15:04 -0700"))
 				}})
@@ -117,7 +126,7 @@ func TestEveryHourGoesOnThroughARepeatedHour(t *testing.T) {
 			t.Fatal(err)
 		}
 		runs := 0
-		r := start(t, "2025-10-25T23:30:00Z", schedule.Job{Name: "calls", Cron: "0 * * * *", Location: berlin,
+		r := start(t, "2025-10-25T23:30:00Z", schedule.Job{Name: "calls", Ticks: ticks(t, "0 * * * *"), Location: berlin,
 			Run: func(context.Context) { runs++ }})
 		r.pass(3*time.Hour, time.Minute) // 02:00 +02, 02:00 +01, 03:00 +01
 		r.end()
@@ -133,7 +142,7 @@ func TestATickDuringARunIsDropped(t *testing.T) {
 		release := make(chan struct{})
 		otherRuns := 0
 		r := start(t, "2025-06-01T00:00:30Z",
-			schedule.Job{Name: "slow", Cron: "* * * * *", Run: func(context.Context) {
+			schedule.Job{Name: "slow", Ticks: ticks(t, "* * * * *"), Run: func(context.Context) {
 				if running++; running > 1 {
 					t.Error("the job overlaps itself")
 				}
@@ -141,7 +150,7 @@ func TestATickDuringARunIsDropped(t *testing.T) {
 				<-release
 				running--
 			}},
-			schedule.Job{Name: "other", Cron: "* * * * *", Run: func(context.Context) { otherRuns++ }})
+			schedule.Job{Name: "other", Ticks: ticks(t, "* * * * *"), Run: func(context.Context) { otherRuns++ }})
 		r.pass(5*time.Minute, time.Minute)
 		if runs != 1 || otherRuns != 6 {
 			t.Errorf("slow ran %d times and other %d times, want 1 and 6", runs, otherRuns)
@@ -165,7 +174,7 @@ func TestStopWaitsForRunsAndStartsNone(t *testing.T) {
 		runs := 0
 		var cause error
 		release := make(chan struct{})
-		r := start(t, "2025-06-01T00:00:30Z", schedule.Job{Name: "calls", Cron: "* * * * *", Run: func(ctx context.Context) {
+		r := start(t, "2025-06-01T00:00:30Z", schedule.Job{Name: "calls", Ticks: ticks(t, "* * * * *"), Run: func(ctx context.Context) {
 			runs++
 			<-ctx.Done()
 			cause = context.Cause(ctx)
@@ -194,97 +203,18 @@ func TestAnEndedContextRunsNothing(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		stop(errStop)
 		s := schedule.New(clockwork.NewFakeClock(), slog.New(slog.DiscardHandler))
-		job := schedule.Job{Name: "calls", Cron: "@daily", Run: func(context.Context) { t.Error("ran") }}
+		job := schedule.Job{Name: "calls", Ticks: ticks(t, "@daily"), Run: func(context.Context) { t.Error("ran") }}
 		if err := s.Run(ctx, []schedule.Job{job}); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func TestJitterDelaysTicksOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		runs := 0
-		r := start(t, "2025-06-01T00:30:00Z", schedule.Job{Name: "calls", Cron: "@hourly", Jitter: 10 * time.Minute,
-			Run: func(context.Context) { runs++ }})
-		if runs != 1 {
-			t.Errorf("ran %d times at start-up, want 1", runs)
-		}
-		r.pass(30*time.Minute, time.Minute)
-		r.pass(10*time.Minute, time.Second)
-		if runs != 2 {
-			t.Errorf("ran %d times ten minutes after the tick, want 2", runs)
-		}
-		r.pass(20*time.Minute, time.Minute)
-		r.stop(errStop) // in the middle of a wait, or before the tick
-		if err := <-r.done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestNextIsTheNextTick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, "2025-06-01T00:07:00Z", schedule.Job{Name: "calls", Cron: "*/5 * * * *", Run: func(context.Context) {}})
-		if got, want := r.Next("calls").Format(time.TimeOnly), "00:10:00"; got != want {
-			t.Errorf("Next = %s, want %s", got, want)
-		}
-		r.pass(4*time.Minute, time.Minute)
-		if got, want := r.Next("calls").Format(time.TimeOnly), "00:15:00"; got != want {
-			t.Errorf("Next = %s, want %s", got, want)
-		}
-		if got := r.Next("nobody"); !got.IsZero() {
-			t.Errorf("Next of an unknown job = %s", got)
-		}
-		r.end()
-	})
-}
-
-func TestRunRefusesBadJobs(t *testing.T) {
-	never := func(context.Context) { t.Error("ran") }
+func TestRunRefusesTwoJobsOfOneName(t *testing.T) {
 	s := schedule.New(clockwork.NewFakeClock(), slog.New(slog.DiscardHandler))
-	for want, jobs := range map[string][]schedule.Job{
-		"schedule b: parse cron text": {{Name: "a", Cron: "@daily", Run: never}, {Name: "b", Cron: "often", Run: never}},
-		"two jobs have this name":     {{Name: "a", Cron: "@daily", Run: never}, {Name: "a", Cron: "@daily", Run: never}},
-	} {
-		if err := s.Run(t.Context(), jobs); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Run: %v, want an error with %q", err, want)
-		}
-	}
-	if err := schedule.Validate("0 0 31 2 *"); err == nil {
-		t.Error("a day that never comes is valid")
-	}
-	after := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	if next, err := schedule.Next("@daily", time.UTC, after); err != nil || !next.Equal(after.AddDate(0, 0, 1)) {
-		t.Errorf("Next(@daily) = %s, %v", next, err)
-	}
-}
-
-func TestLastIsTheTickBefore(t *testing.T) {
-	kolkata, err := time.LoadLocation("Asia/Kolkata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ cron, at, want string }{
-		{"*/5 * * * *", "2025-06-01T00:07:31Z", "2025-06-01T00:05:00Z"},
-		{"*/5 * * * *", "2025-06-01T00:10:00Z", "2025-06-01T00:10:00Z"},
-		{"@daily", "2025-06-01T12:00:00Z", "2025-05-31T18:30:00Z"},
-		{"0 9 1 1 *", "2025-06-01T00:00:00Z", "2025-01-01T03:30:00Z"},
-		{"0 0 29 2 *", "2027-06-01T00:00:00Z", "2024-02-28T18:30:00Z"},
-	} {
-		at, err := time.Parse(time.RFC3339, c.at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := schedule.Last(c.cron, kolkata, at)
-		if err != nil || got.UTC().Format(time.RFC3339) != c.want {
-			t.Errorf("the last %q before %s is %s, %v, want %s", c.cron, c.at, got.UTC().Format(time.RFC3339), err, c.want)
-		}
-		if next, err := schedule.Next(c.cron, kolkata, got); err != nil || !next.After(at) {
-			t.Errorf("after %s comes %s, which is no later than %s", got, next, c.at)
-		}
-	}
-	if _, err := schedule.Last("never", nil, time.Now()); err == nil {
-		t.Error("cron text that is none was taken")
+	job := schedule.Job{Name: "calls", Ticks: ticks(t, "@daily"), Run: func(context.Context) { t.Error("ran") }}
+	if err := s.Run(t.Context(), []schedule.Job{job, job}); err == nil {
+		t.Error("two jobs of one name run")
 	}
 }
 
@@ -308,7 +238,7 @@ func TestPulse(t *testing.T) {
 	ran := make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Run(ctx, []schedule.Job{{Name: "calls", Cron: "* * * * *", Run: func(context.Context) { close(ran) }}})
+		done <- s.Run(ctx, []schedule.Job{{Name: "calls", Ticks: ticks(t, "* * * * *"), Run: func(context.Context) { close(ran) }}})
 	}()
 	<-ran
 	s.AwaitPulse()

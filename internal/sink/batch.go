@@ -45,6 +45,16 @@ func (b Batch) Starts() []time.Time {
 	return starts
 }
 
+// Done is how many windows the batch ends the lease on.
+func (b Batch) Done() (n int) {
+	for _, r := range b.Readings {
+		if r.State != StateRunning {
+			n++
+		}
+	}
+	return n
+}
+
 // TableRows are rows of a table.
 type TableRows struct {
 	Table schema.Table

@@ -9,6 +9,9 @@ import (
 // MaxWindows is the most windows of a claim: years of minutes are not read into memory to choose an hour of them.
 const MaxWindows = 10_000
 
+// Nearby is how far around the candidates of a claim the windows lie that Fit is told of.
+const Nearby = 8 * 24 * time.Hour
+
 // Candidates are the unbroken run of due windows that the request may get: no longer than MaxSpan, from the first of
 // them on, or for NewestFirst up to the last. due is in order of time.
 func (r ClaimRequest) Candidates(due []Entry) []Entry {

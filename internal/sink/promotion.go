@@ -13,14 +13,15 @@ type Promotion struct {
 	Columns []string
 	Behind  schema.Row // the row that the batch before ended with; the zero Row: from the first one on
 	Limit   int
-	// Promote moves values of a row from its Extra to the columns. changed is false for a row that is to stay as it is.
-	// It may be called again for a row, when a batch is tried again.
-	Promote func(schema.Row) (promoted schema.Row, changed bool)
+	// Promote moves values of a row from its Extra to the columns. changed is false for a row that is to stay as it is,
+	// misfits are values that must stay in Extra. It may be called again for a row, when a batch is tried again.
+	Promote func(schema.Row) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
 // Promoted is what became of a batch of a promotion.
 type Promoted struct {
-	Written int64 // rows
+	Written int64                 // rows
+	Misfits []*schema.RejectError // of the rows of the batch
 	// Last is the row that the batch ended with, for the next one.
 	Last schema.Row
 	// Done is set when no row is left: the columns are promoted then, and not among Prepared.Unpromoted any more.

@@ -89,8 +89,5 @@ type Drift struct {
 	Earliest  Reconciled // of those that stand, or else of those that differ; the zero Reconciled: none does
 }
 
-// Previous reports whether it is of an insight's values and previous values.
-func (d Drift) Previous() bool { return d.Dataset == d.Insight }
-
 // AlarmDrift is the alarm that a report and an insight do not agree, though both were read again.
 func AlarmDrift(insight string) Alarm { return Alarm("drift:" + insight) }

@@ -39,7 +39,8 @@ var ErrSuperseded = errors.New("another process has prepared this dataset with a
 var ErrNotMigrated = errors.New("the exporter's own tables are not there yet: its first run makes them, or exporter migrate")
 
 // UnavailableError says that the warehouse cannot be reached or cannot write now (down, starting, full
-// disk). The same call may succeed later; nothing of it happened.
+// disk). The same call may succeed later. Nothing of it happened, or all of it, where only the answer to its commit
+// was lost: so a commit may be repeated.
 type UnavailableError struct {
 	Hint string // what the operator can do
 	Err  error  // free of secrets
@@ -166,8 +167,8 @@ type ClaimRequest struct {
 	ReadBefore time.Time
 	// Fit says how many of the candidates to claim, counted from the first: at least 1. The candidates are
 	// adjacent due windows in order of time (for NewestFirst: Fit counts from the last). near are the
-	// windows within 8 days of the candidates that have been read to their end, in order of time. Fit is a pure
-	// function. nil claims all.
+	// windows within Nearby of the candidates that have been read to their end, in order of time. Fit may
+	// run again, where a claim is tried again: the last call counts. nil claims all.
 	Fit func(candidates, near []Entry) int
 }
 

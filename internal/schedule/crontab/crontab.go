@@ -88,6 +88,23 @@ func (s Schedule) Next(after time.Time, loc *time.Location) time.Time {
 	return time.Time{}
 }
 
+// Last is the latest time, at or before at, at which the schedule was due, in loc; zero when that is more than ten years
+// ago.
+func (s Schedule) Last(at time.Time, loc *time.Location) time.Time {
+	const longest = 10 * 366 * 24 * time.Hour
+	for back := time.Minute; back < longest; back *= 2 {
+		// Nothing was due in the half of this that was looked at before, so that few times are left to walk through.
+		var last time.Time
+		for tick := s.Next(at.Add(-back), loc); !tick.IsZero() && !tick.After(at); tick = s.Next(tick, loc) {
+			last = tick
+		}
+		if !last.IsZero() {
+			return last
+		}
+	}
+	return time.Time{}
+}
+
 // stretch is a stretch of time in which a location's clocks do not change. Inside it a clock face, which is
 // local time written as if it were UTC, and the instant differ by a fixed offset.
 type stretch struct {

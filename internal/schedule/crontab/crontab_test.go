@@ -202,6 +202,33 @@ func TestNextKeepsItsRules(t *testing.T) {
 	})
 }
 
+func TestLastIsTheTickBefore(t *testing.T) {
+	kolkata := zone(t, "Asia/Kolkata")
+	for _, c := range []struct{ cron, at, want string }{
+		{"*/5 * * * *", "2025-06-01T00:07:31Z", "2025-06-01T00:05:00Z"},
+		{"*/5 * * * *", "2025-06-01T00:10:00Z", "2025-06-01T00:10:00Z"},
+		{"@daily", "2025-06-01T12:00:00Z", "2025-05-31T18:30:00Z"},
+		{"0 9 1 1 *", "2025-06-01T00:00:00Z", "2025-01-01T03:30:00Z"},
+		{"0 0 29 2 *", "2027-06-01T00:00:00Z", "2024-02-28T18:30:00Z"},
+	} {
+		s, err := crontab.Parse(c.cron)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse(time.RFC3339, c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.Last(at, kolkata)
+		if got.UTC().Format(time.RFC3339) != c.want {
+			t.Errorf("the last %q before %s is %s, want %s", c.cron, c.at, got.UTC().Format(time.RFC3339), c.want)
+		}
+		if next := s.Next(got, kolkata); !next.After(at) {
+			t.Errorf("after %s comes %s, which is no later than %s", got, next, c.at)
+		}
+	}
+}
+
 func fields(values []int) string {
 	if len(values) == 0 {
 		return "*"

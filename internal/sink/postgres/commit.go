@@ -135,20 +135,10 @@ func conclude(ctx context.Context, tx brief, b sink.Batch, counts sink.Counts) e
 	}
 	queueArrivals(queued, b)
 	if b.Run != 0 {
-		queued.Queue(statement("run_add"), b.Run, done(b.Readings), b.RowsRead,
+		queued.Queue(statement("run_add"), b.Run, b.Done(), b.RowsRead,
 			counts.Inserted+counts.Updated, counts.Unchanged, len(b.Rejects), counts.Deleted)
 	}
 	return tx.last(ctx, queued)
-}
-
-// done is how many windows the readings end the lease on.
-func done(readings []sink.Reading) (n int) {
-	for _, r := range readings {
-		if r.State != sink.StateRunning {
-			n++
-		}
-	}
-	return n
 }
 
 // clean makes any text one that Postgres takes.

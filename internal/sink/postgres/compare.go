@@ -70,13 +70,17 @@ type parameter struct {
 	value []byte
 }
 
+func split(parameters []parameter) (values [][]byte, oids []uint32) {
+	for _, p := range parameters {
+		values, oids = append(values, p.value), append(oids, p.oid)
+	}
+	return values, oids
+}
+
 // read gives verdicts by what a query finds, and says how many rows that is. It works below pgx's type system: values
 // are compared as they come, and nothing is prepared in the session.
 func (a *arranged) read(ctx context.Context, conn *pgconn.PgConn, query string, parameters []parameter) (found int64, err error) {
-	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
-	for i, p := range parameters {
-		values[i], oids[i] = p.value, p.oid
-	}
+	values, oids := split(parameters)
 	formats := []int16{binaryFormat}
 	if len(parameters) == 0 {
 		formats = nil

@@ -25,10 +25,11 @@ func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.St
 	rows := arrange(w.target(t), present)
 	err := w.inTx(ctx, "look for rows that are gone", func(tx pgx.Tx) error {
 		standing.Rows = nil // of an earlier attempt
-		if err := tx.QueryRow(ctx, statement("commit_settings")).Scan(&standing.At, nil, nil, nil, nil); err != nil {
+		at, err := byIndex(ctx, tx)
+		if err != nil {
 			return err
 		}
-		standing.At = standing.At.UTC()
+		standing.At = at.UTC()
 		return rows.standing(ctx, tx.Conn().PgConn(), within, standing.At, func(key [][]byte, at []byte, present bool) error {
 			when, err := decodeValue(rows.Columns[rows.ColumnIndex(rows.TimeField)].Type, at)
 			standing.Rows = append(standing.Rows, sink.StandingRow{Time: when, Gone: !present})
@@ -161,13 +162,11 @@ func (a *arranged) placeOfKey(fields [][]byte) (place int, ok bool, err error) {
 
 // checkKeyTypes makes sure that keys are compared as what they are: of another type all rows would seem gone.
 func (a *arranged) checkKeyTypes(fields []pgconn.FieldDescription) error {
-	for i, k := range append(a.KeyIndexes(), a.ColumnIndex(a.TimeField)) {
-		if c := a.Columns[k]; i < len(fields) && fields[i].DataTypeOID != wireTypeOf(c.Type).oid {
-			return fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
-				"give all replicas the same configuration and restart this one", c.Name, a.name(), wireTypeOf(c.Type).native)
-		}
+	var columns []schema.Column
+	for _, k := range append(a.KeyIndexes(), a.ColumnIndex(a.TimeField)) {
+		columns = append(columns, a.Columns[k])
 	}
-	return nil
+	return checkColumns(a.name(), columns, fields)
 }
 
 // stretchParameters are $1 to $3 of readStanding and markGone.
@@ -183,13 +182,6 @@ func (t target) stretchParameters(within sink.Stretch, writtenBy time.Time) []pa
 func instantParameter(at time.Time) parameter {
 	micros := schema.TimeValue(at).Micros() - epochDays*microsPerDay
 	return parameter{pgtype.TimestamptzOID, binary.BigEndian.AppendUint64(nil, uint64(micros))}
-}
-
-func split(parameters []parameter) (values [][]byte, oids []uint32) {
-	for _, p := range parameters {
-		values, oids = append(values, p.value), append(oids, p.oid)
-	}
-	return values, oids
 }
 
 // standingIn is the condition of the rows that may be marked.

@@ -164,7 +164,7 @@ func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver 
 		return candidates, nil
 	}
 	span := sink.Lease{Entries: candidates}.Span()
-	near, err := collectEntries(tx.Query(ctx, statement("claim_near"), r.Dataset, span.Start, span.End))
+	near, err := collectEntries(tx.Query(ctx, statement("claim_near"), r.Dataset, span.Start.Add(-sink.Nearby), span.End.Add(sink.Nearby)))
 	if err != nil {
 		return nil, err
 	}

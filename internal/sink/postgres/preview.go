@@ -36,7 +36,7 @@ func (w *Warehouse) Windows(ctx context.Context, dataset string, within window.W
 // look runs what reads only.
 func (w *Warehouse) look(ctx context.Context, verb string, read func(tx pgx.Tx) error) error {
 	err := w.tryTx(ctx, reading, read)
-	if sqlState(err) == "42P01" { // undefined_table, or its schema
+	if sqlState(err) == undefinedTable {
 		return sink.ErrNotMigrated
 	}
 	return classify(ctx, verb, err)

@@ -31,7 +31,7 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	if err != nil {
 		return done, err
 	}
-	done.Last, done.Done = batch.last, batch.found < p.Limit
+	done.Last, done.Done, done.Misfits = batch.last, batch.found < p.Limit, batch.misfits
 	if len(batch.after) == 0 && !done.Done {
 		return done, nil
 	}
@@ -70,6 +70,7 @@ type promotion struct {
 	asked         sink.Promotion
 	found         int
 	last          schema.Row
+	misfits       []*schema.RejectError
 	before, after []schema.Row // of the rows that change
 }
 
@@ -92,7 +93,9 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 	return p.eachStored(ctx, conn, p.storedWithExtra(len(parameters)-2), parameters, func(row sink.StoredRow) {
 		p.found++
 		p.last = row.Row.Row
-		if promoted, changed := p.asked.Promote(row.Row.Row); changed {
+		promoted, changed, misfits := p.asked.Promote(row.Row.Row)
+		p.misfits = append(p.misfits, misfits...)
+		if changed {
 			p.before, p.after = append(p.before, row.Row.Row), append(p.after, promoted)
 		}
 	})
@@ -156,10 +159,7 @@ func (p *promotion) write(ctx context.Context, tx pgx.Tx, at time.Time) (written
 		}
 		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
 	}
-	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
-	for i, parameter := range parameters {
-		values[i], oids[i] = parameter.value, parameter.oid
-	}
+	values, oids := split(parameters)
 	result := tx.Conn().PgConn().ExecParams(ctx, p.updatePromoted(p.asked.Columns), values, oids, []int16{binaryFormat}, nil).Read()
 	if result.Err != nil {
 		return 0, result.Err

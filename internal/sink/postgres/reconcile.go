@@ -121,7 +121,7 @@ func (w *Warehouse) Rereads(ctx context.Context, dataset, insight, definition st
 
 // Drifts is how datasets and insights compare.
 func (w *Warehouse) Drifts(ctx context.Context) (drifts []sink.Drift, err error) {
-	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+	err = w.look(ctx, "read reconciliations", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement("drifts"))
 		if err != nil {
 			return err
@@ -134,10 +134,7 @@ func (w *Warehouse) Drifts(ctx context.Context) (drifts []sink.Drift, err error)
 		})
 		return err
 	})
-	if sqlState(err) == undefinedTable {
-		return nil, sink.ErrNotMigrated
-	}
-	return drifts, classify(ctx, "read reconciliations", err)
+	return drifts, err
 }
 
 // StoredByWindow are the rows of the table whose window begins in a stretch of time.

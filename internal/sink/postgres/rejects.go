@@ -17,17 +17,14 @@ func (w *Warehouse) Rejects(ctx context.Context, r sink.RejectsRequest) (page []
 	if r.Behind != nil {
 		seen, fingerprint = &r.Behind.LastSeen, r.Behind.Fingerprint
 	}
-	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+	err = w.look(ctx, "read rejects", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement("rejects_page"), r.Dataset, seen, fingerprint, r.Limit)
 		if err == nil {
 			page, err = pgx.CollectRows(rows, scanQuarantined)
 		}
 		return err
 	})
-	if sqlState(err) == undefinedTable {
-		return nil, sink.ErrNotMigrated
-	}
-	return page, classify(ctx, "read rejects", err)
+	return page, err
 }
 
 func scanQuarantined(row pgx.CollectableRow) (q sink.Quarantined, err error) {
@@ -85,12 +82,6 @@ func alone(ctx context.Context, tx pgx.Tx, dataset, config string) (at time.Time
 		return at, err
 	}
 	return byIndex(ctx, tx)
-}
-
-// byIndex lets the transaction read rows by the indexes. It returns the transaction's time.
-func byIndex(ctx context.Context, tx pgx.Tx) (at time.Time, err error) {
-	err = tx.QueryRow(ctx, statement("commit_settings")).Scan(&at, nil, nil, nil, nil)
-	return at, err
 }
 
 // lastSeen says of those rejects of a retry that are still there when they were seen last.

@@ -51,7 +51,7 @@ func (w *Warehouse) EndRun(ctx context.Context, r sink.Run) error {
 // Status is what the warehouse knows of every dataset.
 func (w *Warehouse) Status(ctx context.Context, now time.Time) (all []sink.DatasetStatus, err error) {
 	err = w.tryTx(ctx, snapshot, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, statement("status"), now)
+		rows, err := tx.Query(ctx, statement("status"), now, now.Add(-sink.Nearby))
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"embed"
 	"time"
 
@@ -20,6 +21,12 @@ func statement(name string) string {
 		panic(err) // a test reads every name that the code uses
 	}
 	return string(text)
+}
+
+// byIndex lets the transaction read rows by the indexes. It returns the transaction's time.
+func byIndex(ctx context.Context, tx pgx.Tx) (at time.Time, err error) {
+	err = tx.QueryRow(ctx, statement("commit_settings")).Scan(&at, nil, nil, nil, nil)
+	return at, err
 }
 
 // collectEntries reads rows of the ledger, selected as "start_at, end_at, state, rows, reads, attempts, error,

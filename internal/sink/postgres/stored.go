@@ -61,10 +61,7 @@ func (t target) findStored(ctx context.Context, conn *pgconn.PgConn, keys []sche
 
 // eachStored calls found for each row of a query of selectStored.
 func (t target) eachStored(ctx context.Context, conn *pgconn.PgConn, query string, parameters []parameter, found func(sink.StoredRow)) error {
-	values, oids := make([][]byte, len(parameters)), make([]uint32, len(parameters))
-	for i, p := range parameters {
-		values[i], oids[i] = p.value, p.oid
-	}
+	values, oids := split(parameters)
 	formats := slices.Repeat([]int16{binaryFormat}, len(parameters))
 	result := conn.ExecParams(ctx, query, values, oids, formats, []int16{binaryFormat})
 	more := result.NextRow()

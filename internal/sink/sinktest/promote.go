@@ -40,10 +40,10 @@ func extra(id, json string) sink.Row {
 func promotion(d sink.Dataset, limit int) sink.Promotion {
 	return sink.Promotion{
 		Dataset: d.Name, ConfigHash: d.ConfigHash, Table: d.Table, Columns: []string{"queue"}, Limit: limit,
-		Promote: func(row schema.Row) (schema.Row, bool) {
+		Promote: func(row schema.Row) (schema.Row, bool, []*schema.RejectError) {
 			text, ok := strings.CutPrefix(row.Extra.Str(), `{"q":"`)
 			if !ok {
-				return row, false
+				return row, false, []*schema.RejectError{{Field: "queue", ID: "q", Reason: "is no text"}}
 			}
 			queue, rest, _ := strings.Cut(text, `"`)
 			row.Values = append(row.Values[:len(row.Values)-1:len(row.Values)-1], schema.StrValue(queue))
@@ -51,7 +51,7 @@ func promotion(d sink.Dataset, limit int) sink.Promotion {
 			if rest != "}" {
 				row.Extra = schema.StrValue("{" + rest[1:])
 			}
-			return row, true
+			return row, true, nil
 		},
 	}
 }
@@ -96,13 +96,13 @@ func testPromote(b bench) {
 	p := promotion(d, 2)
 	for {
 		done := b.promote(p)
-		log = append(log, fmt.Sprintf("%d %t", done.Written, done.Done))
+		log = append(log, fmt.Sprintf("%d %d %t", done.Written, len(done.Misfits), done.Done))
 		if done.Done {
 			break
 		}
 		p.Behind = done.Last
 	}
-	equal(b, "batches", strings.Join(log, ", "), "2 false, 1 false, 0 true")
+	equal(b, "batches", strings.Join(log, ", "), "2 0 false, 1 1 false, 0 0 true")
 	equal(b, "queues", b.column(`SELECT coalesce(queue, '-') FROM `+b.Table(calls)+` ORDER BY call_id`), "one two - - - three")
 	for id, want := range map[string]string{"a": `{"z":[1.5,null]}`, "b": "NULL", "c": `{"z":1}`, "d": "NULL", "e": `{"q":7}`, "f": "NULL"} {
 		got := b.cell(`SELECT CAST(_extra AS text) FROM ` + b.Table(calls) + ` WHERE call_id = '` + id + `'`)
@@ -121,7 +121,7 @@ func testPromoteChanged(b bench) {
 	b.prepare(d)
 	p := promotion(d, 10)
 	promote := p.Promote
-	p.Promote = func(row schema.Row) (schema.Row, bool) {
+	p.Promote = func(row schema.Row) (schema.Row, bool, []*schema.RejectError) {
 		if row.Values[0].Str() == "b" { // a commit comes between the reading and the writing
 			newer := call("a", clock(0, 10), "Ann", 9)
 			newer.Values = append(newer.Values, schema.StrValue("newer"))

@@ -11,9 +11,6 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// nearby is how far from the candidates the windows lie that Fit is told of.
-const nearby = 8 * 24 * time.Hour
-
 // Claim leases the next span of due windows; ok is false when nothing is due.
 func (w *Warehouse) Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error) {
 	err = w.write(ctx, "claim "+r.Dataset, func(tx *transaction) error {
@@ -124,7 +121,7 @@ func fit(ctx context.Context, tx *transaction, r sink.ClaimRequest, candidates [
 	var near []sink.Entry
 	last := candidates[len(candidates)-1]
 	rows, err := tx.QueryContext(ctx, statement("claim_near"), sql.Named("dataset", r.Dataset),
-		sql.Named("from", stamp(candidates[0].Window.Start.Add(-nearby))), sql.Named("to", stamp(last.Window.End.Add(nearby))))
+		sql.Named("from", stamp(candidates[0].Window.Start.Add(-sink.Nearby))), sql.Named("to", stamp(last.Window.End.Add(sink.Nearby))))
 	err = each(rows, err, func() error {
 		e, err := scanEntry(rows)
 		near = append(near, e)

@@ -21,7 +21,9 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	err = eachStored(ctx, w.reader, p.Table, query, args, func(row sink.StoredRow) {
 		found++
 		done.Last = row.Row.Row
-		if promoted, changed := p.Promote(row.Row.Row); changed {
+		promoted, changed, misfits := p.Promote(row.Row.Row)
+		done.Misfits = append(done.Misfits, misfits...)
+		if changed {
 			before, after = append(before, row.Row.Row), append(after, promoted)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"samespace-exporter/internal/schema"
 )
 
-// shape is the SQL that a table's mapping shapes. All of it is built here.
+// shape is a table as SQL names it. Statements that its mapping shapes are built here, or beside what runs them.
 type shape struct {
 	table   string
 	columns []schema.Column // the mapped ones, then the exporter's own but _exported_at; _window_start is the last

@@ -12,7 +12,7 @@ import (
 // Status is what the warehouse knows of every dataset, in order of name.
 func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error) {
 	var all []sink.DatasetStatus
-	rows, err := w.reader.QueryContext(ctx, statement("status"), sql.Named("now", stamp(now)), sql.Named("recent", stamp(now.Add(-nearby))))
+	rows, err := w.reader.QueryContext(ctx, statement("status"), sql.Named("now", stamp(now)), sql.Named("recent", stamp(now.Add(-sink.Nearby))))
 	err = each(rows, err, func() error {
 		var s sink.DatasetStatus
 		columns := []any{

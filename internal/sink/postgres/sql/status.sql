@@ -1,10 +1,10 @@
--- $1 now. What is due: see package sink; here windows under lease count.
+-- $1 now, $2 since when windows count for what is new. What is due: see package sink; here windows under lease count.
 SELECT d.name, d.kind, d.table_name, t.through,
        d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed, open.behind,
        coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name),
        (SELECT read_to
         FROM exporter.windows
-        WHERE dataset = d.name AND start_at > $1::timestamptz - interval '192 hours' AND start_at <= $1 AND read_to IS NOT NULL
+        WHERE dataset = d.name AND start_at > $2 AND start_at <= $1 AND read_to IS NOT NULL
         ORDER BY start_at DESC
         LIMIT 1),
        coalesce(r.id, 0),

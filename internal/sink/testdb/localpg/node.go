@@ -58,15 +58,15 @@ func Directory(account *syscall.Credential) (string, error) {
 	return dir, err
 }
 
-// Address is the host and port of the server, the same after each start.
-func (n *Node) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+// address is the host and port of the server, the same after each start.
+func (n *Node) address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
 
 // DSN leads to the server; its role is a superuser with a password.
 func (n *Node) DSN() string { return dsn(n.password, n.port) }
 
 // FailoverDSN leads to whichever of two servers takes writes.
 func (n *Node) FailoverDSN(other *Node) string {
-	return "postgres://postgres:" + n.password + "@" + n.Address() + "," + other.Address() +
+	return "postgres://postgres:" + n.password + "@" + n.address() + "," + other.address() +
 		"/postgres?sslmode=disable&target_session_attrs=read-write"
 }
 
