@@ -31,8 +31,9 @@ GRANT USAGE ON SCHEMA samespace, exporter TO exporter_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA samespace TO exporter_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE exporter IN SCHEMA samespace GRANT SELECT ON TABLES TO exporter_reader;
 
--- And how fresh they are: the ledger, the runs, the data dictionary. Not exporter.rejects: it keeps rows as the API
--- sent them, so also values that a transform (last4, hmac) hides in the report tables.
+-- And how fresh they are: the ledger, the runs, the data dictionary. Of exporter.rejects only how many rows do not fit, and
+-- where: it keeps them as the API sent them, so also values that a transform (last4, hmac) hides in the report tables. Enough
+-- for "exporter status".
 DO $$
 DECLARE
     name text;
@@ -44,5 +45,8 @@ BEGIN
             EXECUTE format('GRANT SELECT ON exporter.%I TO exporter_reader', name);
         END IF;
     END LOOP;
+    IF to_regclass('exporter.rejects') IS NOT NULL THEN
+        GRANT SELECT (dataset, window_start, window_end, field, first_seen, last_seen, attempts) ON exporter.rejects TO exporter_reader;
+    END IF;
 END
 $$;

@@ -130,6 +130,9 @@ func (p *passage) prepare(ctx context.Context) error {
 	p.prepared.Store(true)
 	p.cutOff = time.Time{} // the table may be another one
 	p.promotion = promotion{columns: done.Unpromoted}
+	if len(done.Unpromoted) > 0 {
+		p.Logger.Info("columns are filled from _extra, after what is due", "dataset", d.Name, "columns", done.Unpromoted)
+	}
 	if done.ConfigChanged {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
 	}

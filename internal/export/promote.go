@@ -56,6 +56,9 @@ func (p *passage) promote(ctx context.Context) error {
 		}
 		p.promotion = batch
 	}
+	if p.promotion.rows > 0 {
+		p.Logger.Info("columns are being filled from _extra; the next pass goes on", "dataset", p.Dataset.Name, "rows", p.promotion.rows)
+	}
 	return nil
 }
 
