@@ -306,6 +306,8 @@ func TestVerify(t *testing.T) {
 	}
 	s.run("run", "--once").ends(app.ExitDone)
 	s.run("verify", "--from", from).ends(app.ExitDone).prints("calls", "windows that differ")
+	long := s.since.AddDate(0, 0, -3).Format(time.DateOnly) // before what is exported
+	s.run("verify", "--from", long, "--to", s.since.AddDate(0, 0, -1).Format(time.DateOnly)).ends(app.ExitFailed).says("windows of the range are not read yet", "run --backfill")
 
 	db, err := sql.Open("sqlite", strings.TrimPrefix(s.dsn, "sqlite:"))
 	if err != nil {

@@ -7,8 +7,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"samespace-exporter/internal/app"
+	"samespace-exporter/internal/source/simulator"
 )
 
 func TestWrongKey(t *testing.T) {
@@ -23,6 +25,19 @@ func TestWrongKey(t *testing.T) {
 	s.run("check").ends(app.ExitUnreachable).prints("ok     warehouse", "WRONG  report calls", "check source.api_key")
 	s.key = canaryKey
 	s.configure()
+	s.run("run", "--once").ends(app.ExitDone)
+	s.mustBeWhole()
+}
+
+// Windows that failed before and are not due again yet are not read either.
+func TestOnceWhereWindowsRest(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.sim.Script(simulator.Always(), simulator.Errors("broken"))
+	s.run("run", "--once").ends(app.ExitFailed).says("calls: ", "broken")
+	s.sim.Unscript()
+	s.run("run", "--once").ends(app.ExitFailed).says("could not be read before, and not tried again yet", "broken", "--backfill")
+	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly)).ends(app.ExitDone)
 	s.run("run", "--once").ends(app.ExitDone)
 	s.mustBeWhole()
 }

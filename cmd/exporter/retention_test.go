@@ -28,6 +28,7 @@ func TestRetention(t *testing.T) {
 
 			s.reports = s.timed("window: {reread: []}, retention: 1d")
 			s.configure()
+			s.run("plan").ends(app.ExitDone).prints("timed\n", "retention: rows before ")
 			s.run("run", "--once").ends(app.ExitDone)
 			report := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout)
 			kept := report.Datasets[1].Retention

@@ -98,7 +98,11 @@ func (a *App) checkSource(ctx context.Context, d export.Dataset) (string, error)
 	if len(recent.rows) == 0 {
 		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
 	}
-	return tryMapping(d.Mapper, recent.rows)
+	text, err := tryMapping(d.Mapper, recent.rows)
+	if now := a.Clock.Now(); err == nil && d.Since.After(now) {
+		text += "; but since is to come: nothing before " + d.Since.Format(time.RFC3339) + " is read"
+	}
+	return text, err
 }
 
 // recentRows are a page of rows, and the stretch of time before now that they are of.

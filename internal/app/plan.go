@@ -43,7 +43,7 @@ type DatasetPlan struct {
 	Sample     Sample   `json:"sample"`
 	// Limits are what is known of the API that shapes spans and pages.
 	Limits []export.Heeded `json:"limits"`
-	// Lost says what of the past will not be in the table, though windows are read.
+	// Lost says what of the past will not be in the table, though windows are read or were.
 	Lost []string `json:"lost,omitempty"`
 }
 
@@ -109,6 +109,31 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 		recent = a.counted(ctx, d, recent, now)
 	}
 	p.Forecast = d.Forecast(ledger, now, recent.rate())
+	if d.Since.After(now) {
+		p.Lost = append(p.Lost, "since is to come: nothing before "+d.Since.Format(time.RFC3339)+" is read")
+	}
+	return errors.Join(err, a.planRetention(ctx, d, p, now))
+}
+
+// planRetention says what the retention has a pass delete.
+func (a *App) planRetention(ctx context.Context, d export.Dataset, p *DatasetPlan, now time.Time) error {
+	kept := d.KeptFrom(now)
+	if kept.IsZero() {
+		return nil
+	}
+	old, err := a.warehouse.Windows(ctx, d.Name, window.Window{Start: time.Unix(0, 0).UTC(), End: kept})
+	if errors.Is(err, sink.ErrNotMigrated) {
+		return nil
+	}
+	rows := int64(0)
+	for _, e := range old {
+		if !e.Window.End.After(kept) {
+			rows += e.Rows
+		}
+	}
+	if rows > 0 {
+		p.Lost = append(p.Lost, fmt.Sprintf("retention: rows before %s are deleted, about %d", kept.Format(time.RFC3339), rows))
+	}
 	return err
 }
 

@@ -75,7 +75,7 @@ func (e *DifferencesError) Error() string {
 type NotComparedError struct{ Windows int }
 
 func (e *NotComparedError) Error() string {
-	return fmt.Sprintf("%s of the range not read yet, so not compared: exporter run --backfill reads them", plural(e.Windows, "window is", "windows are"))
+	return fmt.Sprintf("%s not read yet, and so not compared: exporter run --backfill reads what is missing", plural(e.Windows, "window of the range is", "windows of the range are"))
 }
 
 // plural is a count with the words for it.
