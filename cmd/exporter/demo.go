@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -63,7 +62,11 @@ func (d demo) run(ctx context.Context) error {
 func (d demo) export(ctx context.Context, endpoint string) error {
 	path := filepath.Join(d.dir, "exporter-demo.yaml")
 	text := []byte(d.config())
-	if err := errors.Join(os.MkdirAll(d.dir, 0o755), os.WriteFile(path, text, 0o600)); err != nil {
+	err := os.MkdirAll(d.dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
 		return &usageError{fmt.Errorf("%w; choose another directory with --dir", err)}
 	}
 	cfg, err := config.Parse(path, text, d.environment(endpoint), os.ReadFile)

@@ -30,6 +30,9 @@ func TestRetention(t *testing.T) {
 			s.configure()
 			s.run("plan").ends(app.ExitDone).prints("timed\n", "retention: rows before ")
 			s.run("run", "--once").ends(app.ExitDone)
+			if r := s.run("plan").ends(app.ExitDone); strings.Contains(r.stdout, "retention") {
+				t.Errorf("more would be deleted: %s", r.stdout)
+			}
 			report := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout)
 			kept := report.Datasets[1].Retention
 			if left := rows(); kept == nil || kept.Rows == 0 || int(kept.Rows) != all-left || report.Datasets[0].Retention != nil || left == 0 {

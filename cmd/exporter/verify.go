@@ -25,9 +25,10 @@ func (c *command) newVerify() *cobra.Command {
 		Long: `Reads a range again from the API and compares it with the warehouse, row by row: rows that are missing,
 extra, or different, by window. It changes nothing, unless --repair is given: then the windows that
 differ are read again as the daemon would, and compared once more. Windows that have not been read to
-their end are left out. It may run beside a daemon of the same config.
+their end are left out, and counted. It may run beside a daemon of the same config.
 
-Exit code 0: all is equal, by now. 1: there are differences, or something could not be compared.`,
+Exit code 0: all is equal, by now. 1: there are differences, or something could not be compared: without --to
+what was not read since the last window that was is no matter.`,
 		Example: `  exporter verify --from 2024-01-01 --to 2024-02-01
   exporter verify --from 2024-01-01 --report calls --repair`,
 		Args: noArgs,

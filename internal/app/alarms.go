@@ -12,6 +12,7 @@ import (
 
 	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/status"
 )
 
@@ -27,8 +28,9 @@ type board interface {
 }
 
 // alarms tells people of datasets that fail or fall behind: once when it begins, once when it is over. What the ledger
-// knows is told by one of all replicas, by way of the warehouse's board. What only this process knows (the warehouse
-// does not answer, a pass cannot begin) it tells by itself, and again after a restart.
+// knows (windows or passes that fail, also since the key is refused) is told by one of all replicas, by way of the warehouse's
+// board. What only this process knows (its way to the warehouse or to the API is cut off, another config has taken its place) it
+// tells by itself, and again after a restart.
 type alarms struct {
 	*App
 	notifier notifier
@@ -193,6 +195,7 @@ func (w *alarms) states(ctx context.Context) []state {
 	case errors.Is(err, sink.ErrNotMigrated) || errors.Is(ctx.Err(), context.Canceled):
 		return nil
 	case err != nil:
+		w.forgetAway()
 		return []state{{alarmKey{"", alarmWarehouse}, w.own, true, "nothing is exported: " + err.Error(), ""}}
 	}
 	states := []state{{alarmKey{"", alarmWarehouse}, w.own, false, "", "the warehouse answers again"}}
@@ -206,10 +209,10 @@ func (w *alarms) states(ctx context.Context) []state {
 		d := sink.DatasetStatus{Name: j.exporter.Dataset.Name}
 		if kept := sink.StatusOf(all, d.Name); kept != nil {
 			d = *kept
-			failure = untold(failure)
 		}
-		states = append(states, w.failing(d), w.stale(j, d, now), w.late(j, d))
-		if passed {
+		failing := w.failing(d)
+		states = append(states, failing, w.stale(j, d, now), w.late(j, d))
+		if passed && (failure == nil || !failing.on || ownTrouble(failure)) {
 			states = append(states, w.stopped(d.Name, failure))
 		}
 		for _, r := range j.exporter.Reconciles {
@@ -227,29 +230,40 @@ func (w *alarms) failures() map[string]error {
 	return maps.Clone(w.passes)
 }
 
-// untold is why a pass failed where the ledger of a dataset that it knows does not tell: it could not be written, or is
-// another process's by now. What the ledger tells, it tells for all processes, and of whoever mended it.
-func untold(failure error) error {
-	var unavailable *sink.UnavailableError
-	if errors.As(failure, &unavailable) || errors.Is(failure, sink.ErrSuperseded) {
-		return failure
-	}
-	return nil
+// forgetAway forgets of passes what is told of the warehouse by now. Once it is back they wait a little before they go on.
+func (w *alarms) forgetAway() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.passes, func(_ string, failure error) bool {
+		var unavailable *sink.UnavailableError
+		return errors.As(failure, &unavailable)
+	})
 }
 
-// failing is trouble with windows, or with all of them.
+// ownTrouble reports whether other replicas may do well where this one fails: its way to the warehouse or to the API, or its
+// config, is its own.
+func ownTrouble(failure error) bool {
+	var unavailable *sink.UnavailableError
+	var request *source.Error
+	return errors.As(failure, &unavailable) || errors.Is(failure, sink.ErrSuperseded) ||
+		errors.As(failure, &request) && request.Class == source.Unreachable
+}
+
+// failing is trouble with windows, or with all of them, that is any replica's. What the ledger tells, it tells of whoever mended
+// it, too.
 func (w *alarms) failing(d sink.DatasetStatus) state {
 	begins := fmt.Sprintf("%s fails: %s", d.Name, d.Reason)
 	if d.Failed > 0 {
 		begins = fmt.Sprintf("%s fails: %s, and will be tried again: %s", d.Name, plural(int(d.Failed), "window could not be read", "windows could not be read"), d.Error)
 	}
 	return state{
-		alarmKey{d.Name, sink.AlarmFailing}, w.warehouse, d.Failed > 0 || d.Problem != "", begins,
+		alarmKey{d.Name, sink.AlarmFailing}, w.warehouse,
+		d.Failed > 0 || d.Problem == sink.ProblemFailing || d.Problem == sink.ProblemKey, begins,
 		d.Name + " is well again: no window fails",
 	}
 }
 
-// stopped is trouble with passes of which the ledger does not tell.
+// stopped is trouble with passes that is this process's, or of which the ledger does not tell.
 func (w *alarms) stopped(dataset string, failure error) state {
 	begins := ""
 	if failure != nil {

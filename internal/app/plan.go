@@ -78,7 +78,7 @@ func (a *App) Plan(ctx context.Context) (Plan, error) {
 			unanswered = err
 		}
 		p.Sample = a.sample(d, recent.rows, err)
-		if err := errors.Join(err, a.planDataset(ctx, d, &p, recent)); err != nil {
+		if err := errors.Join(err, a.planDataset(ctx, d, &p, recent), a.planRetention(ctx, d, &p, known[d.Name].Retained)); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", d.Name, err))
 		}
 		if n := known[d.Name].Rejects; n > 0 {
@@ -112,22 +112,26 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 	if d.Since.After(now) {
 		p.Lost = append(p.Lost, "since is to come: nothing before "+d.Since.Format(time.RFC3339)+" is read")
 	}
-	return errors.Join(err, a.planRetention(ctx, d, p, now))
+	return err
 }
 
-// planRetention says what the retention has a pass delete.
-func (a *App) planRetention(ctx context.Context, d export.Dataset, p *DatasetPlan, now time.Time) error {
-	kept := d.KeptFrom(now)
-	if kept.IsZero() {
+// planRetention says what the retention has a pass delete, beside what it deleted before.
+func (a *App) planRetention(ctx context.Context, d export.Dataset, p *DatasetPlan, before sink.Retained) error {
+	kept := d.KeptFrom(a.Clock.Now())
+	if !before.Before.Before(kept) {
 		return nil
 	}
-	old, err := a.warehouse.Windows(ctx, d.Name, window.Window{Start: time.Unix(0, 0).UTC(), End: kept})
+	within := window.Window{Start: before.Before, End: kept}
+	if within.Start.IsZero() {
+		within.Start = time.Unix(0, 0).UTC()
+	}
+	old, err := a.warehouse.Windows(ctx, d.Name, within)
 	if errors.Is(err, sink.ErrNotMigrated) {
 		return nil
 	}
 	rows := int64(0)
 	for _, e := range old {
-		if !e.Window.End.After(kept) {
+		if !e.Window.Start.Before(within.Start) && !e.Window.End.After(kept) {
 			rows += e.Rows
 		}
 	}

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -21,33 +22,61 @@ const (
 
 // contest is what a pass knows of others, lanes or replicas, that wrote rows which it was reading.
 type contest struct {
+	of *overtaken
+
 	mu   sync.Mutex
-	lost int           // spans that were overtaken, since it was calm
-	of   map[int64]int // all of these in the pass, by where they began
-	won  int           // spans that were read since the last one that was overtaken
-	left bool          // one that was overtaken was given back, to be read again at once
-	seen time.Time     // when the last version was written that was in the way
+	lost int       // spans that were overtaken, since it was calm
+	won  int       // spans that were read since the last one that was overtaken
+	left bool      // one that was overtaken was given back, to be read again at once
+	seen time.Time // when the last version was written that was in the way
+}
+
+// overtaken counts how often spans were overtaken since they were read last, also in passes before, which may be short.
+type overtaken struct {
+	mu sync.Mutex
+	of map[int64]int // by where they began
+}
+
+// again counts a span, and reports whether it is worth another try.
+func (o *overtaken) again(span window.Window) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.of == nil {
+		o.of = map[int64]int{}
+	}
+	began := span.Start.UnixMicro()
+	if o.of[began]++; o.of[began] <= maxOvertaken {
+		return true
+	}
+	delete(o.of, began)
+	return false
+}
+
+// read forgets what was counted of a span.
+func (o *overtaken) read(span window.Window) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	maps.DeleteFunc(o.of, func(began int64, _ int) bool {
+		return began >= span.Start.UnixMicro() && began < span.End.UnixMicro()
+	})
 }
 
 // again notes that a span was overtaken, and reports whether it is read again at once.
 func (c *contest) again(span window.Window, by *sink.OvertakenError) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.of == nil {
-		c.of = map[int64]int{}
-	}
 	c.lost, c.won = c.lost+1, 0
-	c.of[span.Start.UnixMicro()]++
 	if by.At.After(c.seen) {
 		c.seen = by.At
 	}
-	again := c.of[span.Start.UnixMicro()] <= maxOvertaken
+	again := c.of.again(span)
 	c.left = c.left || again
 	return again
 }
 
 // settled notes a span that was read.
-func (c *contest) settled() {
+func (c *contest) settled(span window.Window) {
+	c.of.read(span)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.won++; c.won >= calm {

@@ -162,9 +162,9 @@ type Exporter struct {
 	observing   sync.Mutex
 	server      server
 	limits      limits
-	late        atomic.Bool  // that rows arrive too late was told
-	cutOff      time.Time    // rows from before it are deleted; zero: not known
-	near        []sink.Entry // windows that were read, as the last claim that was told of any knew them
+	overtaken   overtaken
+	late        atomic.Bool // that rows arrive too late was told
+	cutOff      time.Time   // rows from before it are deleted; zero: not known
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

@@ -95,6 +95,9 @@ type passage struct {
 	// committed, when set, is called after each commit.
 	committed func()
 
+	// near are windows that were read, as the last claim that was told of any knew them.
+	near []sink.Entry
+
 	settling sync.Mutex // of what follows, until all lanes are done
 	summary  Summary
 	// failures counts the spans that failed in a row: a source that fails them all is left in peace.
@@ -104,7 +107,7 @@ type passage struct {
 func (e *Exporter) passage(pass Pass, now time.Time) *passage {
 	p := &passage{
 		Exporter: e, Pass: pass, now: now, edge: e.Dataset.edge(now),
-		summary: Summary{Dataset: e.Dataset.Name},
+		contest: contest{of: &e.overtaken}, summary: Summary{Dataset: e.Dataset.Name},
 	}
 	if e.Dataset.Snapshot {
 		p.edge = now
@@ -286,16 +289,13 @@ func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summa
 	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
 	writing, cancel := closing(ctx)
 	defer cancel()
+	if p.run.ID != 0 {
+		p.run.EndedAt = p.Exporter.now()
+		p.run.Outcome, p.run.Spent = outcomeOf(p.summary, err), p.summary.Spent
+		err = errors.Join(err, p.Warehouse.EndRun(writing, p.run))
+	}
 	if told := p.tellTrouble(writing, err); told != nil {
 		err = errors.Join(err, told)
-	}
-	if p.run.ID == 0 {
-		return p.summary, err
-	}
-	p.run.EndedAt = p.Exporter.now()
-	p.run.Outcome, p.run.Spent = outcomeOf(p.summary, err), p.summary.Spent
-	if ended := p.Warehouse.EndRun(writing, p.run); ended != nil {
-		err = errors.Join(err, ended)
 	}
 	return p.summary, err
 }

@@ -132,7 +132,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	switch {
 	case err == nil:
 		p.succeed()
-		p.contest.settled()
+		p.contest.settled(o.event.Span)
 		p.observe(Event{Step: StepSettled, Span: o.event.Span})
 		return nil
 	case errors.Is(err, sink.ErrLeaseLost):

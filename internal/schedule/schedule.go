@@ -157,6 +157,7 @@ func (s *Scheduler) startTicks(lanes []*lane) (stop func(), err error) {
 		s.beats(nil)
 	}
 	for _, l := range lanes {
+		// The text is not looked at: the timetable is.
 		_, err := ticker.NewJob(gocron.CronJob("", false), gocron.NewTask(l.tick),
 			gocron.WithCronImplementation(l.timetable), gocron.WithName(l.job.Name))
 		if err != nil {

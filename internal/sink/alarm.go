@@ -5,7 +5,7 @@ type Alarm string
 
 // The alarms.
 const (
-	AlarmFailing Alarm = "failing" // windows cannot be read
+	AlarmFailing Alarm = "failing" // windows cannot be read, or no pass can
 	AlarmStale   Alarm = "stale"   // complete data lies too far back
 	AlarmLate    Alarm = "late"    // rows arrive later than the last re-read of their window
 )

@@ -9,8 +9,8 @@ import (
 )
 
 // brief is a transaction that waits for the server as rarely as it can: it begins in one message with its first statements,
-// and ends in one with its last. (A
-// statement that is new to the connection costs one more round trip, which may come before the transaction begins.)
+// and ends in one with its last. A statement that is new to the connection costs one more round trip, which may come before the
+// transaction begins.
 type brief struct {
 	*pgx.Conn
 	opening []string

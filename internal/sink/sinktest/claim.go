@@ -162,6 +162,7 @@ func testClaimLongestDueFirst(b bench) {
 	b.settled(hours(0, 1), clock(9, 0))
 	b.settled(hours(1, 2), clock(8, 0))
 	b.settled(hours(2, 3), clock(10, 0))
+	b.settled(hours(3, 4), clock(5, 0))
 	r := anything(12)
 	r.Order = sink.LongestDueFirst
 	r.MaxSpan = 2 * time.Hour

@@ -28,6 +28,7 @@ func TestLongHistoryCostsNothing(t *testing.T) {
 	}{
 		{"live first", statement("claim_due") + statement("claim_live_first"), due, 0},
 		{"oldest first", statement("claim_due") + statement("claim_oldest_first"), due, 0},
+		{"longest due first", statement("claim_due") + statement("claim_longest_due_first"), due, 0},
 		{"newest first", statement("claim_due") + statement("claim_newest_first"), due, 0},
 		{"onward", statement("claim_due") + statement("claim_onward"), around, 0},
 		{"backward", statement("claim_due") + statement("claim_backward"), around, 0},

@@ -1,5 +1,5 @@
--- The lease's windows that are still running have failed: $4 is why, $5 when they are to be read next, unless a backfill has
--- marked them since, later than that by its clock. Locks the
+-- The lease's windows that are still running have failed: $4 is why, $5 when they are to be read next. A backfill's mark must
+-- not move back: one whose clock is ahead would wait for its windows for ever. Locks the
 -- windows in order of time, as every write to them does that waits; the caller rolls back unless it counts all of
 -- them as still of the lease's epoch.
 WITH mine AS (

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/source"
+)
+
+// told keeps what people were told.
+type told struct{ messages []string }
+
+func (t *told) Post(_ context.Context, text string) error {
+	t.messages = append(t.messages, text)
+	return nil
+}
+
+// cutOff is an API that cannot be reached.
+type cutOff struct{}
+
+func (cutOff) Rows(context.Context, source.Query, source.Taker) (source.Reading, error) {
+	return source.Reading{}, &source.Error{Class: source.Unreachable, Err: errors.New("cut off")}
+}
+
+// alarmed has a daemon tell people.
+func alarmed(a *App) *told {
+	t := &told{}
+	a.alarms = newAlarms(a, t)
+	a.alarms.began = a.Clock.Now()
+	return t
+}
+
+// A replica that is cut off from the API tells so once, and once that it is over, whatever another one reads meanwhile.
+func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
+	w := newWard(t)
+	other := w.open(w.config)
+	here, there := alarmed(w.App), alarmed(other)
+	both := func() {
+		w.tick()
+		w.alarms.check(t.Context())
+		for _, j := range other.jobs {
+			other.pass(t.Context(), j, nil)
+		}
+		other.alarms.check(t.Context())
+	}
+	sound := w.exporters[0].Source
+	w.exporters[0].Source = cutOff{}
+	for range 12 {
+		both()
+	}
+	w.exporters[0].Source = sound
+	for range 12 {
+		both()
+	}
+	if len(here.messages) != 2 || !strings.Contains(here.messages[0], "first is not exported: ") || !strings.Contains(here.messages[1], "first is exported again") {
+		t.Errorf("told: %q", here.messages)
+	}
+	if len(there.messages) != 0 {
+		t.Errorf("the other one told: %q", there.messages)
+	}
+}
+
+// silent is a warehouse that does not say how it is.
+type silent struct{ Warehouse }
+
+func (silent) Status(context.Context, time.Time) ([]sink.DatasetStatus, error) {
+	return nil, &sink.UnavailableError{Err: errors.New("no answer")}
+}
+
+// A warehouse that was away is told of once, and that it is back, but not once more for each dataset that waits to go on.
+func TestAWarehouseThatWasAwayIsNoTroubleOfItsDatasets(t *testing.T) {
+	w := newWard(t)
+	people := alarmed(w.App)
+	out := &away{Warehouse: w.warehouse}
+	w.exporters[0].Warehouse = out
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		w.pass(t.Context(), w.jobs[0], stop)
+	}()
+	for range 5 {
+		if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(lastWait)
+	}
+	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.App.warehouse = silent{w.App.warehouse}
+	w.alarms.check(t.Context())
+	w.App.warehouse = w.App.warehouse.(silent).Warehouse
+	w.alarms.check(t.Context())
+	if len(people.messages) != 2 || strings.Contains(people.messages[1], "first") {
+		t.Errorf("told: %q", people.messages)
+	}
+	close(stop)
+	<-done
+}
