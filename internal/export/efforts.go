@@ -16,8 +16,8 @@ type efforts struct {
 }
 
 const (
-	// muchLonger is how many times as long as committing reading must take for another lane to begin: about as long is both
-	// where one process does all of it, and two lanes would gain nothing. It goes on while reading takes longer.
+	// muchLonger is how many times as long as committing reading must take for another lane to begin: where one machine does
+	// both, they take about equally long, and a second lane gains nothing. It goes on while reading takes longer.
 	muchLonger = 2
 	longer     = 1
 	// little is how many rows there must be for each that is new.

@@ -33,9 +33,9 @@ type Pass struct {
 }
 
 // Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
-// planned, then span after span is claimed, read, mapped and committed, until nothing is due or the next pass is. Then what was read is held
-// against what insights say of it, columns that were added to the mapping are filled with what older rows have of them,
-// and rows that are older than the retention are deleted. A span that fails stays due and does not stop the others; the
+// planned, then span after span is claimed, read, mapped and committed, until nothing is due or the next pass is. Then
+// what was read is held against what insights say of it, columns that were added to the mapping are filled with what
+// older rows have of them, and rows that are older than the retention are deleted. A span that fails stays due and does not stop the others; the
 // returned error says why the pass itself could not go on (the source or the warehouse cannot be reached, or refuses).
 func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
 	began := e.now()
