@@ -121,3 +121,35 @@ func TestLateRenewalKeepsTheLease(t *testing.T) {
 		w.mustEqualTruth(since, w.edge())
 	})
 }
+
+// stopsAtClaim is a warehouse whose first claim the pass is stopped under: the answer comes to whoever still waits for it.
+type stopsAtClaim struct {
+	export.Warehouse
+	stop context.CancelFunc
+}
+
+func (s stopsAtClaim) Claim(ctx context.Context, r sink.ClaimRequest) (sink.Lease, bool, error) {
+	l, ok, err := s.Warehouse.Claim(ctx, r)
+	s.stop()
+	if ctx.Err() != nil {
+		return sink.Lease{}, false, ctx.Err()
+	}
+	return l, ok, err
+}
+
+// What is being claimed when a pass is stopped is given back.
+func TestAClaimThatAPassIsStoppedUnderIsGivenBack(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w := newWorld(t, k, calls(100), start.Add(-24*time.Hour), nil)
+		ctx, stop := context.WithCancel(t.Context())
+		w.exporter.Warehouse = stopsAtClaim{w.warehouse, stop}
+		if _, err := w.exporter.Export(ctx, passOnce()); err == nil {
+			t.Error("the pass was stopped, and ended well")
+		}
+		if held := w.count("select count(*) from %s where state = 'running'", k.own("windows")); held > 0 {
+			t.Errorf("%d windows are held by nobody", held)
+		}
+	})
+}

@@ -20,6 +20,7 @@ func backfillTests() []exercise {
 		{"remaining", testBackfillRemaining},
 		{"a window under lease is read again", testBackfillLeased},
 		{"a window under lease is read whole", testBackfillLeasedPartly},
+		{"a failure leaves its mark", testBackfillFailure},
 	}
 }
 
@@ -209,6 +210,17 @@ func testBackfillRemaining(b bench) {
 	b.commit(read(l, clock(10, 2), clock(11, 0)))
 	b.commit(read(b.claim(within(hours(1, 3))), clock(11, 0), time.Time{}))
 	equal(b, "at last", remaining(), sink.Remaining{Total: 5})
+}
+
+// A replica whose clock is behind would read the window before the backfill does, by its own clock: then nobody would for it.
+func testBackfillFailure(b bench) {
+	b.planned(0, 2)
+	l := b.claim(within(hours(0, 2)))
+	b.backfill(sink.BackfillRequest{Range: hours(0, 1), Now: clock(10, 0)})
+	b.noError(b.Fail(b.t.Context(), l, sink.Failure{Error: "x", NextReadAt: clock(9, 56)}))
+	equal(b, "marked", b.entry(0).NextReadAt, clock(10, 0))
+	equal(b, "not marked", b.entry(1).NextReadAt, clock(9, 56))
+	equal(b, "failed all the same", b.entry(0).State, sink.StateFailed)
 }
 
 func testBackfillLeased(b bench) {
