@@ -16,9 +16,6 @@ func (w *Warehouse) Condition(ctx context.Context, dataset string) (s sink.Condi
 	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, statement("condition"), dataset).Scan(scanned.columns()...)
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return sink.Condition{}, nil
-	}
 	scanned.set()
 	return s, classify(ctx, "read condition", err)
 }

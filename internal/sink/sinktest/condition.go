@@ -94,6 +94,9 @@ func testContract(b bench) {
 	first := sink.Contract{MeasuredAt: clock(1, 0), Terms: `{"b":1.50, "a":"x"}`}
 	second := sink.Contract{MeasuredAt: clock(2, 0), Terms: `{}`}
 	keep(b, first, sink.Contract{})
+	unprepared, err := b.Condition(b.t.Context(), calls)
+	b.noError(err)
+	equal(b, "a first pass heeds it", unprepared, sink.Condition{Contract: first})
 	b.prepare(callsDataset())
 	equal(b, "measured before it was prepared", b.condition(), sink.Condition{Contract: first})
 	keep(b.Second(), second, first)

@@ -12,10 +12,7 @@ import (
 // Condition is what is known of a dataset beside its windows.
 func (w *Warehouse) Condition(ctx context.Context, dataset string) (s sink.Condition, err error) {
 	err = w.reader.QueryRowContext(ctx, statement("condition"), sql.Named("dataset", dataset)).Scan(conditionColumns(&s)...)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return sink.Condition{}, nil
-	case err != nil:
+	if err != nil {
 		return sink.Condition{}, w.explain(ctx, "read condition", err)
 	}
 	return s, nil

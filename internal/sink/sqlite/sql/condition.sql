@@ -1,9 +1,10 @@
-SELECT d.problem, d.problem_reason, d.problem_since,
+-- Also of a dataset that was not prepared yet: its contract may have been measured.
+SELECT coalesce(d.problem, ''), coalesce(d.problem_reason, ''), d.problem_since,
        coalesce(s.works, 0), coalesce(s.refused, 0), coalesce(s.met, 0), s.until,
        coalesce(g.works, 0), coalesce(g.refused, 0), coalesce(g.met, 0), g.until,
        c.measured_at, coalesce(c.terms, '')
-FROM exporter_datasets AS d
-LEFT JOIN exporter_limits AS s ON s.dataset = d.name AND s.kind = 'skip'
-LEFT JOIN exporter_limits AS g ON g.dataset = d.name AND g.kind = 'range'
-LEFT JOIN exporter_contracts AS c ON c.dataset = d.name
-WHERE d.name = :dataset
+FROM (SELECT :dataset AS name) AS asked
+LEFT JOIN exporter_datasets AS d ON d.name = asked.name
+LEFT JOIN exporter_limits AS s ON s.dataset = asked.name AND s.kind = 'skip'
+LEFT JOIN exporter_limits AS g ON g.dataset = asked.name AND g.kind = 'range'
+LEFT JOIN exporter_contracts AS c ON c.dataset = asked.name
