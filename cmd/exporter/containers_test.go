@@ -280,7 +280,7 @@ func (f *fleet) awaitProgress() {
 }
 
 // someHolder is a replica that holds a lease of windows that are over. (Of the one that is still open the others' passes know
-// no more than their edge of when they began: it is read on by the next ones, once the backlog is done.)
+// no more than their edge of when they began: it is read on by the next ones.)
 func (f *fleet) someHolder() (container string) {
 	f.Helper()
 	f.until("a lease", takeOver, func() bool {

@@ -126,10 +126,11 @@ func (d demo) warehouse() string {
 
 // table is a report table's name in the demo's warehouse.
 func (d demo) table(report string) string {
+	name := d.dataset(report)
 	if d.dsn != "" {
-		return "samespace." + d.dataset(report)
+		name = "samespace." + name
 	}
-	return report
+	return name
 }
 
 // dataset is what a report is called. In somebody's Postgres it must not be taken for one of theirs.

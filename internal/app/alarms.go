@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/status"
@@ -101,12 +100,12 @@ func (w *alarms) watch(ctx context.Context) (wait func()) {
 }
 
 // passed tells how a pass ended. It does not block.
-func (w *alarms) passed(s export.Summary, err error) {
+func (w *alarms) passed(dataset string, failure error) {
 	if w == nil {
 		return
 	}
 	w.mu.Lock()
-	w.passes[s.Dataset] = reason(s, err)
+	w.passes[dataset] = failure
 	w.mu.Unlock()
 	w.look()
 }

@@ -82,15 +82,7 @@ func TestAWarehouseThatWasAwayIsNoTroubleOfItsDatasets(t *testing.T) {
 		defer close(done)
 		w.pass(t.Context(), w.jobs[0], stop)
 	}()
-	for range 5 {
-		if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		w.clock.Advance(lastWait)
-	}
-	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
+	w.looks(5)
 	w.App.warehouse = silent{w.App.warehouse}
 	w.alarms.check(t.Context())
 	w.App.warehouse = w.App.warehouse.(silent).Warehouse

@@ -99,10 +99,18 @@ func (a *App) checkSource(ctx context.Context, d export.Dataset) (string, error)
 		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
 	}
 	text, err := tryMapping(d.Mapper, recent.rows)
-	if now := a.Clock.Now(); err == nil && d.Since.After(now) {
-		text += "; but since is to come: nothing before " + d.Since.Format(time.RFC3339) + " is read"
+	if begins := toCome(d, a.Clock.Now()); err == nil && begins != "" {
+		text += "; but " + begins
 	}
 	return text, err
+}
+
+// toCome says that nothing is read of a dataset yet; "" where something is.
+func toCome(d export.Dataset, now time.Time) string {
+	if !d.Since.After(now) {
+		return ""
+	}
+	return "since is to come: nothing before " + d.Since.Format(time.RFC3339) + " is read"
 }
 
 // recentRows are a page of rows, and the stretch of time before now that they are of.

@@ -254,6 +254,24 @@ func (a *away) Condition(ctx context.Context, dataset string) (sink.Condition, e
 	return a.Warehouse.Condition(ctx, dataset)
 }
 
+// looks lets a pass look for its warehouse so many times, in vain.
+func (w *ward) looks(n int) {
+	w.Helper()
+	for range n {
+		w.awaitWaiting()
+		w.clock.Advance(lastWait)
+	}
+	w.awaitWaiting()
+}
+
+// awaitWaiting returns once a pass waits for its warehouse.
+func (w *ward) awaitWaiting() {
+	w.Helper()
+	if err := w.clock.BlockUntilContext(w.Context(), 1); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // A warehouse that is away or full is waited for: the pass goes on when it is back, nothing is lost, and it is told once.
 func TestAWarehouseThatIsAwayIsWaitedFor(t *testing.T) {
 	w := newWard(t)
@@ -264,15 +282,7 @@ func TestAWarehouseThatIsAwayIsWaitedFor(t *testing.T) {
 		defer close(done)
 		w.pass(t.Context(), w.jobs[0], nil)
 	}()
-	for range 20 {
-		if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		w.clock.Advance(lastWait)
-	}
-	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
+	w.looks(20)
 	w.expect("looks", out.looks, 20) // one for each time that the clock let it
 	w.expect("errors told", w.log.says("level=ERROR"), 1)
 	w.expect("with what to do", w.log.says("free disk space"), 1)
@@ -322,9 +332,7 @@ func TestWaitingForAWarehouseCanBeStopped(t *testing.T) {
 		defer close(done)
 		w.pass(t.Context(), w.jobs[0], stop)
 	}()
-	if err := w.clock.BlockUntilContext(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
+	w.awaitWaiting()
 	close(stop)
 	<-done
 }

@@ -109,8 +109,8 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 		recent = a.counted(ctx, d, recent, now)
 	}
 	p.Forecast = d.Forecast(ledger, now, recent.rate())
-	if d.Since.After(now) {
-		p.Lost = append(p.Lost, "since is to come: nothing before "+d.Since.Format(time.RFC3339)+" is read")
+	if begins := toCome(d, now); begins != "" {
+		p.Lost = append(p.Lost, begins)
 	}
 	return err
 }

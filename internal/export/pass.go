@@ -182,10 +182,10 @@ func (p *passage) relieved() bool {
 	return !p.Until.IsZero() && !p.Exporter.now().Before(p.Until)
 }
 
-// outOfTime reports whether what comes after the spans, and has gone on since began, leaves the rest to the next pass: what is
-// due goes first. It is asked once something was done, so that this does not wait for good either.
-func (p *passage) outOfTime(began time.Time, most time.Duration) bool {
-	return p.Kind == sink.RunScheduled && (time.Since(began) >= most || p.relieved())
+// outOfTime reports whether what comes after the spans, of which so many pieces were done since began, leaves the rest to the
+// next pass: what is due goes first. One piece is done in each pass, so that this does not wait for good either.
+func (p *passage) outOfTime(done int, began time.Time, most time.Duration) bool {
+	return p.stopped() || done > 0 && p.Kind == sink.RunScheduled && (time.Since(began) >= most || p.relieved())
 }
 
 // claimed is a span that was leased, and what is known of its rows.

@@ -34,10 +34,7 @@ type promotion struct {
 // the API. It comes after what is due.
 func (p *passage) promote(ctx context.Context) error {
 	began := time.Now()
-	for batches := 0; p.promotion.columns != nil && !p.stopped(); batches++ {
-		if batches > 0 && p.outOfTime(began, promoteFor) {
-			break
-		}
+	for batches := 0; p.promotion.columns != nil && !p.outOfTime(batches, began, promoteFor); batches++ {
 		batch := p.promotion
 		done, err := p.Warehouse.Promote(ctx, sink.Promotion{
 			Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Table: p.Dataset.Mapper.Table(),

@@ -188,7 +188,7 @@ func (p *passage) reconcilePair(ctx context.Context, c *pair, began time.Time) e
 		if !ok {
 			break
 		}
-		if p.stopped() || pieces > 0 && p.outOfTime(began, reconcileFor) {
+		if p.outOfTime(pieces, began, reconcileFor) {
 			return errUndone
 		}
 		begun := time.Now()

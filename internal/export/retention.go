@@ -95,7 +95,7 @@ func (p *passage) cut(ctx context.Context) error {
 	deleted, began := int64(0), time.Now()
 	for _, table := range p.Dataset.retained() {
 		for batches, done := 0, false; !done; batches++ {
-			if p.stopped() || batches > 0 && p.outOfTime(began, cutFor) {
+			if p.outOfTime(batches, began, cutFor) {
 				p.tellCut(deleted, before)
 				return nil
 			}
