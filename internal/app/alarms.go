@@ -99,7 +99,7 @@ func (w *alarms) watch(ctx context.Context) (wait func()) {
 	return watching.Wait
 }
 
-// passed tells how a pass ended. It does not block.
+// passed tells why a pass failed, but for its spans; nil where it did not. It does not block.
 func (w *alarms) passed(dataset string, failure error) {
 	if w == nil {
 		return

@@ -19,11 +19,11 @@ func (t *told) Post(_ context.Context, text string) error {
 	return nil
 }
 
-// cutOff is an API that cannot be reached.
-type cutOff struct{}
+// failing is an API all of whose requests fail in one way.
+type failing source.Class
 
-func (cutOff) Rows(context.Context, source.Query, source.Taker) (source.Reading, error) {
-	return source.Reading{}, &source.Error{Class: source.Unreachable, Err: errors.New("cut off")}
+func (f failing) Rows(context.Context, source.Query, source.Taker) (source.Reading, error) {
+	return source.Reading{}, &source.Error{Class: source.Class(f), Err: errors.New("as scripted")}
 }
 
 // alarmed has a daemon tell people.
@@ -48,7 +48,7 @@ func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
 		other.alarms.check(t.Context())
 	}
 	sound := w.exporters[0].Source
-	w.exporters[0].Source = cutOff{}
+	w.exporters[0].Source = failing(source.Unreachable)
 	for range 12 {
 		both()
 	}
@@ -61,6 +61,24 @@ func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
 	}
 	if len(there.messages) != 0 {
 		t.Errorf("the other one told: %q", there.messages)
+	}
+}
+
+// Windows that another process has read since are well, although the last pass of this one failed over them.
+func TestWindowsThatAnotherOneReadAreWellAgain(t *testing.T) {
+	w := newWard(t)
+	other := w.open(w.config)
+	here := alarmed(w.App)
+	w.exporters[0].Source = failing(source.Transient)
+	w.tick()
+	w.alarms.check(t.Context())
+	for range 12 {
+		w.clock.Advance(3 * time.Minute)
+		other.pass(t.Context(), other.jobs[0], nil)
+	}
+	w.alarms.check(t.Context())
+	if len(here.messages) != 2 || !strings.Contains(here.messages[0], "first fails: ") || !strings.HasSuffix(here.messages[1], ": first is well again: no window fails") {
+		t.Errorf("told: %q", here.messages)
 	}
 }
 

@@ -10,12 +10,20 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// reason is why a pass failed, said once: the span that a pass ended over is one of its failed spans too, and
-// a warehouse that is gone fails all that is written after.
+// reason is why a pass failed.
 func reason(s export.Summary, err error) error {
+	return errors.Join(besides(s, err), s.Err())
+}
+
+// besides is why a pass failed besides its spans, said once: one that ended over a span joins that span's error, and a warehouse
+// that is gone fails all that is written after.
+func besides(s export.Summary, err error) error {
 	var reasons []error
 	gone := false
 	for _, one := range parts(err) {
+		if slices.ContainsFunc(s.Failed, func(f export.SpanError) bool { return errors.Is(one, f.Err) }) {
+			continue
+		}
 		var unavailable *sink.UnavailableError
 		if errors.As(one, &unavailable) {
 			if gone {
@@ -24,9 +32,6 @@ func reason(s export.Summary, err error) error {
 			gone = true
 		}
 		reasons = append(reasons, one)
-	}
-	if !slices.ContainsFunc(s.Failed, func(f export.SpanError) bool { return errors.Is(err, f.Err) }) {
-		reasons = append(reasons, s.Err())
 	}
 	return errors.Join(reasons...)
 }

@@ -66,12 +66,11 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue 
 		now := a.Clock.Now()
 		tick, until := j.ticks.Last(now, j.location), j.ticks.Next(now, j.location)
 		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until})
-		failure := reason(s, err)
-		a.conclude(s, failure, a.health.note(e.Dataset.Name, s, err))
+		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
 		away := errors.As(err, &unavailable)
 		if !s.Stopped && (!away || looks > 0) { // a warehouse that is back at the next look is no news
-			a.alarms.passed(s.Dataset, failure)
+			a.alarms.passed(s.Dataset, besides(s, err)) // of spans that failed the ledger tells, whoever reads them next
 		}
 		if !away || !a.health.wait(ctx, stop, looks) {
 			return err == nil && !s.Stopped && !until.IsZero() && !a.Clock.Now().Before(until)
