@@ -52,7 +52,7 @@ func (w *workshop) open(ctx context.Context) (err error) {
 	if err := w.startAPI(ctx); err != nil {
 		return err
 	}
-	if w.server, err = localpg.Start(); err != nil {
+	if w.server, err = localpg.Start(localpg.Disk); err != nil {
 		return err
 	}
 	w.admin, err = pgx.Connect(ctx, w.server.DSN)

@@ -23,6 +23,9 @@ const (
 	startTimeout = time.Minute
 )
 
+// memory is where a container keeps its data in memory: beside the volumes of the images, which lie on a disk.
+const memory = "/memory"
+
 // container is a Postgres in a container.
 type container struct {
 	*postgres.PostgresContainer
@@ -38,7 +41,13 @@ func startContainer() (c *container, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	c = &container{}
+	command := []string{"postgres"}
+	for _, setting := range settings() {
+		command = append(command, "-c", setting)
+	}
 	c.PostgresContainer, err = postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
+		testcontainers.WithCmd(command...),
+		testcontainers.WithTmpfs(map[string]string{memory: "rw"}), testcontainers.WithEnv(map[string]string{"PGDATA": memory + "/data"}),
 		testcontainers.WithLogger(log.NewNoopLogger()))
 	if err == nil {
 		c.dsn, err = c.reach(ctx)

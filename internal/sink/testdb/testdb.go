@@ -102,8 +102,7 @@ func (s *Server) find() {
 	}
 	if from != "container" {
 		var local *localpg.Server
-		if local, machineErr = localpg.Start("fsync=off", "synchronous_commit=off", "full_page_writes=off",
-			"max_connections=200", "shared_buffers=64MB"); machineErr == nil {
+		if local, machineErr = localpg.Start(localpg.Scratch(), settings()...); machineErr == nil {
 			s.dsn, s.stop, s.from = local.DSN, local.Stop, "this machine's postgres"
 			return
 		}
@@ -111,6 +110,13 @@ func (s *Server) find() {
 	s.err = fmt.Errorf("no Postgres for tests: start Docker, or install PostgreSQL 15 or newer "+
 		"(Debian: apt install postgresql; macOS: brew install postgresql), or set %s to a DSN that may create databases: %w",
 		dsnVariable, errors.Join(containerErr, machineErr))
+}
+
+// settings are of a server whose data nobody needs: it may lose them, and keeps little of its log.
+func settings() []string {
+	return []string{
+		"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=128MB", "max_connections=200", "shared_buffers=64MB",
+	}
 }
 
 func (s *Server) exec(sql string) error {

@@ -33,16 +33,21 @@ type Server struct {
 // Stop ends the server at once and removes all that it kept.
 func (s *Server) Stop() { s.process.Stop() }
 
-// Start runs a server in a new directory, with settings as in "fsync=off". It also ends when this process does.
-func Start(settings ...string) (*Server, error) {
-	s, err := start(settings)
+// Disk is for data whose place matters. What is below has short names, and is not in a test's own directory: a socket's
+// path has at most 107 bytes.
+const Disk = "/tmp"
+
+// Start runs a server in a new directory below one (Disk, Scratch()), with settings as in "fsync=off". It also ends when this
+// process does.
+func Start(below string, settings ...string) (*Server, error) {
+	s, err := start(below, settings)
 	if err != nil {
 		return nil, fmt.Errorf("machine: %w", err)
 	}
 	return s, nil
 }
 
-func start(settings []string) (s *Server, err error) {
+func start(below string, settings []string) (s *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -53,7 +58,7 @@ func start(settings []string) (s *Server, err error) {
 	}
 	// The port is free when it is picked; another process can still take it before Postgres does.
 	for range 3 {
-		if s, err = run(bin, account, settings); err == nil {
+		if s, err = run(bin, below, account, settings); err == nil {
 			return s, nil
 		}
 	}
@@ -61,9 +66,8 @@ func start(settings []string) (s *Server, err error) {
 }
 
 // run makes a server in a new directory and starts it.
-func run(bin string, account *syscall.Credential, settings []string) (*Server, error) {
-	// Short, and not below the test's own directory: a socket's path has at most 107 bytes.
-	dir, err := os.MkdirTemp("/tmp", "pg")
+func run(bin, below string, account *syscall.Credential, settings []string) (*Server, error) {
+	dir, err := directory(below, account)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +142,7 @@ func initialise(bin, dir, password string, account *syscall.Credential) error {
 	}
 	if account != nil {
 		uid, gid := int(account.Uid), int(account.Gid)
-		if err := errors.Join(os.Chown(dir, uid, gid), os.Chown(passwordFile, uid, gid)); err != nil {
+		if err := os.Chown(passwordFile, uid, gid); err != nil {
 			return err
 		}
 	}

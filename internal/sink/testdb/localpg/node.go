@@ -49,9 +49,11 @@ func newNode(password string) (*Node, error) {
 	return n, err
 }
 
-// Directory makes one that the account owns, with a short path: a socket's has at most 107 bytes.
-func Directory(account *syscall.Credential) (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "pg")
+// Directory makes one that the account owns, for what is soon thrown away.
+func Directory(account *syscall.Credential) (string, error) { return directory(Scratch(), account) }
+
+func directory(below string, account *syscall.Credential) (string, error) {
+	dir, err := os.MkdirTemp(below, "pg")
 	if err == nil && account != nil {
 		err = os.Chown(dir, int(account.Uid), int(account.Gid))
 	}

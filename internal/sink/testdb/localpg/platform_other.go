@@ -8,3 +8,6 @@ import "syscall"
 func attributes(account *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: account}
 }
+
+// Scratch is where tests keep data that they soon throw away.
+func Scratch() string { return Disk }
