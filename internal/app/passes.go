@@ -28,15 +28,15 @@ var ErrInterrupted = errors.New("interrupted; the same command goes on with what
 
 // Once makes one pass over all that is due of the named datasets (none: all), several at a time. The
 // summaries are in the order of the config. The error joins why passes could not go on and which spans were
-// not read (*export.FailedError, *RestingError), or is ErrInterrupted.
+// not read (*export.FailedError), or where nothing failed what rests (*RestingError), or is ErrInterrupted.
 func (a *App) Once(ctx context.Context, names []string) ([]export.Summary, error) {
-	return a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
-		s, err := e.Finish(hard, export.Pass{Kind: sink.RunOnce, Order: sink.LiveFirst, Stop: ctx.Done()})
-		if err == nil && len(s.Failed) == 0 && !s.Stopped {
-			err = a.resting(hard, e.Dataset.Name)
-		}
-		return s, err
+	summaries, err := a.each(ctx, names, func(hard context.Context, e *export.Exporter) (export.Summary, error) {
+		return e.Finish(hard, export.Pass{Kind: sink.RunOnce, Order: sink.LiveFirst, Stop: ctx.Done()})
 	})
+	if err == nil {
+		err = a.resting(context.WithoutCancel(ctx), summaries) // what was asked for is done, even if it was told to end meanwhile
+	}
+	return summaries, err
 }
 
 // RestingError says that nothing failed now, but that windows which failed before were not due again yet.
@@ -50,16 +50,15 @@ func (e *RestingError) Error() string {
 		plural(int(e.Windows), "window could not be read", "windows could not be read"), e.Reason)
 }
 
-// resting is a *RestingError where windows of a dataset failed and wait to be read again.
-func (a *App) resting(ctx context.Context, dataset string) error {
+// resting joins a *RestingError for each dataset whose windows failed and wait to be read again.
+func (a *App) resting(ctx context.Context, summaries []export.Summary) error {
 	all, err := a.warehouse.Status(ctx, a.Clock.Now())
-	if err != nil {
-		return err
+	for _, s := range summaries {
+		if d := sink.StatusOf(all, s.Dataset); d != nil && d.Failed > 0 {
+			err = errors.Join(err, fmt.Errorf("%s: %w", s.Dataset, &RestingError{Windows: d.Failed, Reason: d.Error}))
+		}
 	}
-	if d := sink.StatusOf(all, dataset); d != nil && d.Failed > 0 {
-		return &RestingError{Windows: d.Failed, Reason: d.Error}
-	}
-	return nil
+	return err
 }
 
 // Moment is a time, or a date that begins at midnight in the timezone of whatever dataset it is applied to.
