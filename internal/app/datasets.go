@@ -141,6 +141,7 @@ func compile(d config.Dataset) (*schema.Mapper, error) {
 		Table: d.Table, TimeField: d.TimeField, Location: d.Timezone,
 		TransformKey: []byte(d.TransformKey.Reveal()), MarksDeleted: d.Deleted == config.DeletedMark, History: d.History,
 	}
+	m.Timed = d.Write == config.WriteAppend && d.TimeRange == ""
 	if m.ByWindow = d.Write != config.WriteUpsert; !m.ByWindow { // else the key only tells rows apart while they are read
 		m.Key = d.Key
 	}

@@ -18,7 +18,7 @@ func (s *span) place(p part) *sink.Batch {
 		s.tallies[0].rows = b.RowsRead
 		return b
 	}
-	placeOf := s.placer(b.Table, p.stretch)
+	placeOf := s.placer(b.Table, p)
 	kept := 0
 	for i := range b.Rows {
 		start, at, ok := placeOf(b.Rows[i].Row)
@@ -36,7 +36,7 @@ func (s *span) place(p part) *sink.Batch {
 	}
 	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
-		bounds := s.boundsOf(b.Rejects[i].Raw, p.stretch)
+		bounds := s.boundsOf(b.Rejects[i].Raw, p)
 		b.Rejects[i].WindowStart, b.Rejects[i].WindowEnd = bounds.Start, bounds.End
 	}
 	return b
@@ -44,11 +44,10 @@ func (s *span) place(p part) *sink.Batch {
 
 // placer tells the window that a row falls in by its time, and where in the lease that window is (-1: the row
 // is not one of the stretch, or was counted by an earlier read). ok is false for a row that belongs to a
-// neighbour and has no key by which to tell it from that neighbour's.
-func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row) (start time.Time, at int, ok bool) {
+// neighbour and cannot be told from that neighbour's.
+func (s *span) placer(table schema.Table, p part) func(schema.Row) (start time.Time, at int, ok bool) {
 	field := table.ColumnIndex(table.TimeField)
-	keyed := len(table.Key) > 0
-	first := s.at(stretch.Start)
+	first := s.at(p.stretch.Start)
 	if s.Dataset.Snapshot {
 		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
 	}
@@ -58,8 +57,8 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 			return s.tallies[first].Window.Start, first, true
 		}
 		instant := s.instant(table.Columns[field].Type, row.Values[field])
-		if !stretch.Contains(instant) {
-			return s.Dataset.Grid.At(instant).Start, -1, keyed
+		if !p.stretch.Contains(instant) {
+			return s.elsewhere(table, instant, p, first)
 		}
 		if !s.tallies[last].Window.Contains(instant) { // rows mostly come in order of time
 			last = s.at(instant)
@@ -72,15 +71,40 @@ func (s *span) placer(table schema.Table, stretch window.Window) func(schema.Row
 	}
 }
 
+// elsewhere is the window of a row whose time is not of the stretch. Within what was asked for it is a neighbour's, which is
+// sent it, too. Beyond that, nobody else may be sent it: the API goes by another time than the time field, or that is a day, or
+// the clocks were set back.
+func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first int) (start time.Time, at int, ok bool) {
+	own := s.Dataset.Grid.At(instant).Start
+	switch {
+	case s.Dataset.Kind == sink.KindInsight: // a sum over the second before the window, of what has a sum of its own
+		return own, -1, false
+	case len(table.Key) > 0:
+		return own, -1, true
+	case !p.beyond(instant):
+		return own, -1, false
+	case s.Dataset.Write == sink.ReplaceWindows: // a window has what the API sends for it
+		return s.tallies[first].Window.Start, first, true
+	}
+	return own, -1, true
+}
+
+// beyond reports whether a time is not of what was asked for.
+func (p part) beyond(at time.Time) bool { return at.Before(p.asked.Start) || at.After(p.asked.End) }
+
 // boundsOf is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
 // its window: one that is read in parts has no reading that would hold all of it.
-func (s *span) boundsOf(raw string, stretch window.Window) window.Window {
+func (s *span) boundsOf(raw string, p part) window.Window {
 	table := s.Dataset.Mapper.Table()
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
 	if !ok || s.Dataset.Snapshot {
-		return stretch
+		return p.stretch
 	}
-	at := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v).Truncate(time.Second)
+	instant := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v)
+	if p.beyond(instant) { // who reads that second may not be sent it
+		return p.stretch
+	}
+	at := instant.Truncate(time.Second)
 	return window.Window{Start: at, End: at.Add(time.Second)}
 }
 

@@ -89,9 +89,9 @@ type Mapper interface {
 	// TimeOf is the value of the time field of a row that may not fit as a whole, KeyOf its key.
 	TimeOf(raw string) (v schema.Value, ok bool)
 	KeyOf(raw string) (key schema.Row, ok bool)
-	// Promote moves the values that the mapping names by now from a row's Extra to their columns. Those that do not fit
+	// Promote moves the values of columns that the mapping names by now from a row's Extra to them. Those that do not fit
 	// stay.
-	Promote(row schema.Row) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
+	Promote(row schema.Row, columns []string) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
 // Dataset is one configured report, insight or dashboard and how it is kept.

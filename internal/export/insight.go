@@ -9,9 +9,9 @@ import (
 )
 
 // closed reports whether windows are read only once they are over. What an insight says of a part of a window is no
-// value of that window. One whose rows are told apart by key, or added up by their time, is kept as a report is.
+// value of that window. Rows that are told apart by key may be of hours that are over: they come as a report's do.
 func (d Dataset) closed() bool {
-	return d.Kind == sink.KindInsight && !d.Snapshot && d.whole()
+	return d.Kind == sink.KindInsight && !d.Snapshot && d.Write != sink.Upsert
 }
 
 // edge is where reading ends: nothing at or after it is read.

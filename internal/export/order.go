@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"strings"
+	"time"
 
 	"samespace-exporter/internal/schema"
 )
@@ -21,6 +22,7 @@ type order struct {
 	sorted     int // the column that was sorted by; -1: none, or one whose order we cannot know
 	kind       schema.Type
 	descending bool
+	location   *time.Location // of times without an offset
 	last       schema.Value
 
 	key  []int
@@ -40,7 +42,7 @@ type order struct {
 
 // newOrder looks at no rows yet. What it remembers lies in the memory of keys; what lies there is of no use any more.
 func newOrder(d Dataset, keys []seenKey) *order {
-	o := &order{ascending: keys[:0], sorted: -1, descending: d.Query.SortDesc, seed: maphash.MakeSeed()}
+	o := &order{ascending: keys[:0], sorted: -1, descending: d.Query.SortDesc, location: d.Grid.Location(), seed: maphash.MakeSeed()}
 	table := d.Mapper.Table()
 	for i, c := range table.Columns {
 		if c.ID == d.Query.SortID && ordered(c.Type) {
@@ -108,11 +110,21 @@ func (o *order) seeSort(row schema.Row) {
 	}
 	v := row.Values[o.sorted]
 	if !o.last.IsNull() {
-		if c := o.compare(o.last, v); c > 0 != o.descending && c != 0 {
+		if c := o.compare(o.last, v); c > 0 != o.descending && c != 0 && !o.shownTwice(o.last, v) {
 			o.reason = "the rows are not in the order that was asked for"
 		}
 	}
 	o.last = v
+}
+
+// shownTwice reports whether two times are of an hour that the clocks showed twice: without an offset it goes back once.
+func (o *order) shownTwice(a, b schema.Value) bool {
+	if o.kind != schema.Timestamp && o.kind != schema.Timestamptz || a.Time().Sub(b.Time()).Abs() > time.Hour {
+		return false
+	}
+	_, before := a.Time().Add(-12 * time.Hour).In(o.location).Zone() // a wall clock is hours off at most
+	_, after := a.Time().Add(14 * time.Hour).In(o.location).Zone()
+	return before > after
 }
 
 func (o *order) compare(a, b schema.Value) int {

@@ -188,12 +188,12 @@ func (d Dataset) inOrderOfTime() bool {
 
 // lead is how much earlier than a stretch its reading begins. From the start of the window that is still open it
 // is the overlap, which does not end at a window's bound. Rows that cannot be told apart by key, nor put into
-// their window by time, would be there twice: for them there is none.
+// their window by time (a day is none), would be there twice: for them there is none.
 func (s *span) lead(stretch window.Window) time.Duration {
 	table := s.Dataset.Mapper.Table()
 	first := s.tallies[0].Entry
 	switch {
-	case len(table.Key) == 0 && table.TimeField == "":
+	case len(table.Key) == 0 && (table.TimeField == "" || s.Dataset.Write == sink.ReplaceWindows && s.timed().kind == schema.Date):
 		return 0
 	case stretch.Start.Equal(first.Window.Start) && s.edge.Before(first.Window.End):
 		return max(lead, s.Dataset.Overlap)
@@ -358,11 +358,10 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 		r.State, r.NextReadAt = sink.StateRead, s.now
 		return r
 	}
-	began := t.began
 	if tailOnly {
-		began = t.Window.End // no re-read is done by that
+		r.ReadAt = t.Window.End // no re-read is done by that, nor will be by another list of them
 	}
-	next, ok := s.Dataset.Reread.Next(t.Window.End, began)
+	next, ok := s.Dataset.Reread.Next(t.Window.End, r.ReadAt)
 	r.State, r.NextReadAt = sink.StateRead, next
 	if !ok {
 		r.State = sink.StateFinal

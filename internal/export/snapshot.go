@@ -38,9 +38,9 @@ func (e *KeptOtherwiseError) Error() string {
 }
 
 // whole reports whether windows are read one by one, each whole and in one piece: where rows are of all of a window,
-// not of an instant in it, or replace what was there.
+// not of an instant in it (sums are), or replace what was there.
 func (d Dataset) whole() bool {
-	return d.Snapshot || d.Write == sink.ReplaceWindows || d.Write == sink.Append && d.Mapper.Table().TimeField == ""
+	return d.Snapshot || d.Kind == sink.KindInsight || d.Write == sink.ReplaceWindows || d.Write == sink.Append && d.Mapper.Table().TimeField == ""
 }
 
 // pieces cuts the stretches of time that the ledger does not cover yet into windows.

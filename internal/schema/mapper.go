@@ -14,6 +14,8 @@ import (
 const (
 	// maxKeyText is how many bytes a text of the key may have: an index entry of Postgres holds 2,704 bytes.
 	maxKeyText = 1000
+	// maxKey is how many bytes the texts of a key may have together.
+	maxKey = 2000
 	// maxShown is how many characters of a value a message shows: enough to see what is wrong, and values may be private.
 	maxShown = 40
 )
@@ -48,6 +50,7 @@ type Mapper struct {
 	slots    map[string]int // by id: the place of its column, or, from len(columns) on, a dropped id
 	columns  []columnRule
 	keys     []int // places of the key's columns
+	timed    int   // place of the time field, where a row must have a time; -1: it need not
 	unmapped Unmapped
 	extras   sync.Pool // of *canonWriter
 }
@@ -81,7 +84,10 @@ func newMapper(m Mapping) *Mapper {
 	for i, id := range m.Drop {
 		mapper.slots[id] = len(m.Fields) + i
 	}
-	mapper.keys = mapper.table.KeyIndexes()
+	mapper.keys, mapper.timed = mapper.table.KeyIndexes(), -1
+	if m.Timed {
+		mapper.timed = mapper.table.ColumnIndex(m.TimeField)
+	}
 	return mapper
 }
 
@@ -92,7 +98,7 @@ func (m *Mapper) Table() Table { return m.table }
 //
 // A row that does not fit is a *RejectError: it is not JSON or no object, is nested deeper than 500, has an
 // id twice (an ignored one may be there twice), a value that its column's type does not hold exactly, a
-// string that is not UTF-8 where it is wanted, or no value for a field of the key. It is an *UnmappedError
+// string that is not UTF-8 where it is wanted, no value for a field of the key, or no time where Timed wants one. It is an *UnmappedError
 // when it has ids which the mapping does not name and Unmapped is Fail. When a row has several faults, the
 // first one is told.
 func (m *Mapper) Map(raw string) (Row, error) {
@@ -350,16 +356,27 @@ func (r *rowReader) twice(id string) error {
 	return &RejectError{Field: field, ID: id, Reason: "the row has this id twice"}
 }
 
-// checkKey rejects a row whose key cannot be one.
+// checkKey rejects a row whose key cannot be one, or that needs a time and has none.
 func (r *rowReader) checkKey() error {
+	if r.timed >= 0 && r.row.Values[r.timed].IsNull() {
+		column := &r.columns[r.timed]
+		return &RejectError{Field: column.Name, ID: column.ID, Reason: "is missing or null, and tells which window an appended row is of"}
+	}
+	size := 0
 	for _, place := range r.keys {
 		column, v := &r.columns[place], r.row.Values[place]
 		switch {
 		case v.IsNull():
 			return &RejectError{Field: column.Name, ID: column.ID, Reason: "is missing or null, and is a field of the key"}
+		case !column.Type.holdsText():
+			continue
 		case column.Type == Text && len(v.Str()) > maxKeyText:
 			return &RejectError{Field: column.Name, ID: column.ID,
 				Reason: fmt.Sprintf("has %d bytes, and is a field of the key, which may have %d", len(v.Str()), maxKeyText)}
+		}
+		if size += len(v.Str()); size > maxKey {
+			return &RejectError{Field: column.Name, ID: column.ID,
+				Reason: fmt.Sprintf("makes a key of %d bytes, and all of a key may have %d", size, maxKey)}
 		}
 	}
 	return nil

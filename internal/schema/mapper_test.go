@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -152,6 +153,35 @@ func TestRowsThatDoNotFit(t *testing.T) {
 		}
 		if want := (schema.RejectError{Field: c.field, ID: c.id, Reason: c.reason}); *reject != want {
 			t.Errorf("%.60q: got %+v, want %+v", c.raw, *reject, want)
+		}
+	}
+}
+
+// An index entry must hold all of a key.
+func TestKeysOfManyTexts(t *testing.T) {
+	m := pair(schema.Keep)
+	m.Fields = append(m.Fields, schema.Field{ID: "d", Name: "d", Type: schema.Text}, schema.Field{ID: "n", Name: "n", Type: schema.Numeric})
+	m.Key = append(m.Key, "d", "n")
+	for digits, fits := range map[int]bool{200: true, 201: false} {
+		_, err := compile(t, m).Map(fmt.Sprintf(`{"a":%q,"d":%q,"n":%s}`, strings.Repeat("x", 1000), strings.Repeat("y", 800), strings.Repeat("9", digits)))
+		var reject *schema.RejectError
+		if fits != (err == nil) || !fits && !errors.As(err, &reject) {
+			t.Errorf("a key of %d bytes: %v", 1800+digits, err)
+		}
+	}
+}
+
+func TestRowsThatNeedATime(t *testing.T) {
+	m := pair(schema.Keep)
+	m.Fields = append(m.Fields, schema.Field{ID: "e", Name: "day", Type: schema.Date})
+	m.Key, m.TimeField, m.Timed = nil, "day", true
+	for raw, want := range map[string]string{
+		`{"a":"k","e":"2024-02-29"}`: "",
+		`{"a":"k","e":null}`:         "day: is missing or null, and tells which window an appended row is of",
+		`{"a":"k"}`:                  "day: is missing or null, and tells which window an appended row is of",
+	} {
+		if _, err := compile(t, m).Map(raw); fmt.Sprint(err) != cmp.Or(want, "<nil>") {
+			t.Errorf("%s: %v", raw, err)
 		}
 	}
 }

@@ -29,6 +29,9 @@ type Mapping struct {
 	History bool
 	// ByWindow gives the table an index on _window_start.
 	ByWindow bool
+	// Timed rejects rows without a time, where TimeField is one: what tells them apart is their window, and that is told by
+	// their time.
+	Timed bool
 }
 
 // Field is a metric id with the name, type and title that the mapping gives it.

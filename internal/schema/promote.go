@@ -6,12 +6,12 @@ import (
 	"samespace-exporter/internal/jsonscan"
 )
 
-// Promote moves the values that the mapping names by now from a row's Extra to their columns, by the same rules as Map:
-// what an older mapping did not name. changed is false when there is nothing to move. A value that does not fit its
+// Promote moves the values of columns that the mapping names by now from a row's Extra to them, by the same rules as Map:
+// what an older mapping did not name. What is of other columns stays. changed is false when there is nothing to move. A value that does not fit its
 // column stays where it is, and is one of the misfits.
 //
 // A text that was sent as a number is the number's canonical form then: 1.50 is 1.5, since Extra holds it so.
-func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*RejectError) {
+func (m *Mapper) Promote(row Row, columns []string) (promoted Row, changed bool, misfits []*RejectError) {
 	if row.Extra.IsNull() {
 		return row, false, nil
 	}
@@ -29,7 +29,7 @@ func (m *Mapper) Promote(row Row) (promoted Row, changed bool, misfits []*Reject
 			return row, false, nil
 		}
 		place, ok := m.promotable(name)
-		if ok {
+		if ok && slices.Contains(columns, m.columns[place].Name) {
 			column := &m.columns[place]
 			v, _, err := column.convert(value)
 			if err == nil {

@@ -93,7 +93,7 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 	return p.eachStored(ctx, conn, p.storedWithExtra(len(parameters)-2), parameters, func(row sink.StoredRow) {
 		p.found++
 		p.last = row.Row.Row
-		promoted, changed, misfits := p.asked.Promote(row.Row.Row)
+		promoted, changed, misfits := p.asked.Promote(row.Row.Row, p.asked.Columns)
 		p.misfits = append(p.misfits, misfits...)
 		if changed {
 			p.before, p.after = append(p.before, row.Row.Row), append(p.after, promoted)

@@ -40,7 +40,7 @@ func extra(id, json string) sink.Row {
 func promotion(d sink.Dataset, limit int) sink.Promotion {
 	return sink.Promotion{
 		Dataset: d.Name, ConfigHash: d.ConfigHash, Table: d.Table, Columns: []string{"queue"}, Limit: limit,
-		Promote: func(row schema.Row) (schema.Row, bool, []*schema.RejectError) {
+		Promote: func(row schema.Row, _ []string) (schema.Row, bool, []*schema.RejectError) {
 			text, ok := strings.CutPrefix(row.Extra.Str(), `{"q":"`)
 			if !ok {
 				return row, false, []*schema.RejectError{{Field: "queue", ID: "q", Reason: "is no text"}}
@@ -121,7 +121,7 @@ func testPromoteChanged(b bench) {
 	b.prepare(d)
 	p := promotion(d, 10)
 	promote := p.Promote
-	p.Promote = func(row schema.Row) (schema.Row, bool, []*schema.RejectError) {
+	p.Promote = func(row schema.Row, columns []string) (schema.Row, bool, []*schema.RejectError) {
 		if row.Values[0].Str() == "b" { // a commit comes between the reading and the writing
 			newer := call("a", clock(0, 10), "Ann", 9)
 			newer.Values = append(newer.Values, schema.StrValue("newer"))
@@ -129,7 +129,7 @@ func testPromoteChanged(b bench) {
 			batch.Table = d.Table
 			b.commit(batch)
 		}
-		return promote(row)
+		return promote(row, columns)
 	}
 	equal(b, "written", b.promote(p).Written, 1)
 	equal(b, "rows", b.column(`SELECT call_id || ':' || seconds || ':' || queue FROM `+b.Table(calls)+` ORDER BY call_id`), "a:9:newer b:1:two")

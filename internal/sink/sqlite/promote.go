@@ -21,7 +21,7 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	err = eachStored(ctx, w.reader, p.Table, query, args, func(row sink.StoredRow) {
 		found++
 		done.Last = row.Row.Row
-		promoted, changed, misfits := p.Promote(row.Row.Row)
+		promoted, changed, misfits := p.Promote(row.Row.Row, p.Columns)
 		done.Misfits = append(done.Misfits, misfits...)
 		if changed {
 			before, after = append(before, row.Row.Row), append(after, promoted)
