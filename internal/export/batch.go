@@ -14,6 +14,9 @@ func (s *span) place(p part) *sink.Batch {
 	b := &sink.Batch{
 		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, Besides: p.besides,
 	}
+	if b.Write == sink.Append {
+		b.Promote = s.Dataset.Mapper.Promote
+	}
 	if s.Dataset.Kind == sink.KindDashboard { // of which only what changed is written
 		s.tallies[0].rows = b.RowsRead
 		return b

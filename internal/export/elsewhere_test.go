@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -309,5 +310,27 @@ func TestOtherRereadsAfterATail(t *testing.T) {
 		w.exporter = w.newExporter(d, w.open())
 		readAt(68)
 		w.mustHaveEach(start, start.Add(time.Hour))
+	})
+}
+
+// A field that is added to the mapping makes no other rows of those that were appended before.
+func TestAppendedRowsOfAnotherMapping(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := newWorld(t, k, calls(400), since, nil)
+		w.clock.Advance(100 * time.Hour)
+		for _, agent := range []bool{false, true} {
+			mapping := w.mapping()
+			mapping.Key, mapping.ByWindow = nil, true
+			mapping.Fields = slices.DeleteFunc(mapping.Fields, func(f schema.Field) bool { return f.Name == "agent" && !agent })
+			d := w.exporter.Dataset
+			d.Write, d.Mapper, d.ConfigHash = sink.Append, w.compile(mapping), fmt.Sprint(agent)
+			w.exporter = w.newExporter(d, w.open())
+			w.pass(upToStart(since))
+			w.again()
+			w.mustHaveEach(since, start)
+		}
 	})
 }

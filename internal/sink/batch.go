@@ -15,6 +15,9 @@ type Batch struct {
 	Rows     []Row // keyed tables: any order, keys may repeat (the last version counts)
 	Rejects  []Reject
 	Readings []Reading
+	// Promote makes of a row that an older mapping wrote what this one makes of it: such a row is not appended again. Its
+	// own columns stay as they are. nil: rows are compared as they are.
+	Promote Promote
 	// Lane is whose commits these are. What it wrote itself does not overtake it. nil: of nobody.
 	Lane *Lane
 	// Range is the stretch of time that was read. The dataset's rejects whose stretch lies wholly in it are

@@ -13,11 +13,13 @@ type Promotion struct {
 	Columns []string
 	Behind  schema.Row // the row that the batch before ended with; the zero Row: from the first one on
 	Limit   int
-	// Promote moves values of a row from its Extra to these columns, and no others. changed is false for a row that is to
-	// stay as it is, misfits are values that must stay in Extra. It may be called again for a row, when a batch is tried
-	// again.
-	Promote func(row schema.Row, columns []string) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
+	// Promote may be called again for a row, when a batch is tried again.
+	Promote Promote
 }
+
+// Promote moves values of a row from its Extra to columns, and no others. changed is false for a row that is to stay as it
+// is, misfits are values that must stay in Extra.
+type Promote func(row schema.Row, columns []string) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 
 // Promoted is what became of a batch of a promotion.
 type Promoted struct {

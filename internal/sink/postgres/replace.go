@@ -26,7 +26,7 @@ func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at t
 	}
 	a.exportedAt = at
 	scope := a.scopeOf(b)
-	there, err := a.contents(ctx, conn.PgConn(), scope)
+	there, err := a.contents(ctx, conn.PgConn(), scope, b.Promote)
 	if err != nil {
 		return sink.Counts{}, err
 	}
@@ -85,28 +85,25 @@ func (c contents) add(group int64, content string) {
 	c[group][content]++
 }
 
-// contents reads what the table has.
-func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope) (contents, error) {
+// contents reads what the table has, in the form that promote gives it.
+func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, promote sink.Promote) (contents, error) {
 	values, oids := split(s.parameters())
 	result := conn.ExecParams(ctx, a.readContents(s), values, oids, []int16{binaryFormat}, []int16{binaryFormat})
-	compared := a.compared()
 	there := contents{}
 	more := result.NextRow()
 	failure := checkColumns(a.name(), a.compared(), result.FieldDescriptions())
-	var buf []byte
 	for ; more && failure == nil; more = result.NextRow() {
 		fields := result.Values()
-		buf = buf[:0]
-		for i, c := range compared {
-			if buf, failure = appendSent(buf, c.Type, fields[i]); failure != nil {
-				break
-			}
+		var row sink.Row
+		if row.Row, failure = a.decodeRow(fields); failure != nil {
+			break
 		}
-		start, err := decodeValue(schema.Timestamptz, fields[len(compared)])
-		if failure == nil {
-			failure = err
+		start, err := decodeValue(schema.Timestamptz, fields[len(fields)-1])
+		failure = err
+		if promote != nil {
+			row.Row, _, _ = promote(row.Row, names(a.Columns))
 		}
-		there.add(s.group(start.Time()), string(buf))
+		there.add(s.group(start.Time()), a.content(&row))
 	}
 	if _, err := result.Close(); err != nil {
 		return nil, err
@@ -114,10 +111,16 @@ func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope) (
 	return there, failure
 }
 
-// appendSent is a field as appendField would encode it: equal values can be sent in different ways.
-func appendSent(buf []byte, t schema.Type, sent []byte) ([]byte, error) {
-	v, err := decodeValue(t, sent)
-	return appendField(buf, t, v), err
+// decodeRow is a row of the compared columns. Equal values can be sent in different ways, but are decoded alike.
+func (a *arranged) decodeRow(fields [][]byte) (row schema.Row, err error) {
+	row.Values = make([]schema.Value, len(a.Columns))
+	for i, c := range a.Columns {
+		if row.Values[i], err = decodeValue(c.Type, fields[i]); err != nil {
+			return row, err
+		}
+	}
+	row.Extra, err = decodeValue(schema.JSON, fields[len(a.Columns)])
+	return row, err
 }
 
 // content is a row as contents has it.

@@ -18,6 +18,7 @@ func replaceTests() []exercise {
 		{"appended rows are there once", testAppend},
 		{"appended versions stay", testAppendVersions},
 		{"appended in several windows", testAppendWindows},
+		{"appended by another mapping", testAppendPromoted},
 		{"only without a key", testReplaceKeyed},
 		{"an index on the window", testReplaceIndex},
 	}
@@ -192,6 +193,31 @@ func testAppendWindows(b bench) {
 	equal(b, "one", b.rewrite(sink.Append, 0, 2, snapshot(15)), sink.Counts{Inserted: 1})
 	equal(b, "another", b.rewrite(sink.Append, 0, 2, snapshot(30)), sink.Counts{Inserted: 1})
 	equal(b, "both again", b.rewrite(sink.Append, 0, 2, snapshot(15), snapshot(30)), sink.Counts{Unchanged: 2})
+}
+
+// A row that was appended when a field was not mapped yet is there, though its value still lies among the extra ones.
+func testAppendPromoted(b bench) {
+	b.aggregates(1)
+	with := func(extra string) sink.Row {
+		row := call("a", clock(0, 1), "a", 1)
+		row.Extra = schema.StrValue(extra)
+		return row
+	}
+	b.rewrite(sink.Append, 0, 1, with(`{"q":"one"}`), with(`{"q":"two","z":1}`))
+	d := withQueue()
+	d.Table.Key, d.Table.ByWindow = nil, true
+	b.prepare(d)
+	mapped := func(queue, extra string) sink.Row {
+		row := call("a", clock(0, 1), "a", 1)
+		row.Values = append(row.Values, schema.StrValue(queue))
+		if extra != "" {
+			row.Extra = schema.StrValue(extra)
+		}
+		return row
+	}
+	batch := read(b.claim(within(hours(0, 1))), clock(1, 0), clock(0, 0), mapped("one", ""), mapped("two", `{"z":1}`), mapped("three", ""))
+	batch.Table, batch.Write, batch.Promote = d.Table, sink.Append, promotion(d, 1).Promote
+	equal(b, "again", b.commit(batch), sink.Counts{Inserted: 1, Unchanged: 2})
 }
 
 func testReplaceKeyed(b bench) {

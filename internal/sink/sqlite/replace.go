@@ -21,7 +21,7 @@ func (s rowset) write(ctx context.Context, tx *transaction, b sink.Batch, now an
 		return sink.Counts{}, fmt.Errorf("the rows of %s have a key: they can only be upserted", s.shape.table)
 	}
 	scope := s.scopeOf(b)
-	there, err := s.contents(ctx, tx, scope)
+	there, err := s.contents(ctx, tx, scope, b)
 	if err != nil {
 		return sink.Counts{}, err
 	}
@@ -80,8 +80,8 @@ func (c contents) add(group, content string) {
 	c[group][content]++
 }
 
-// contents reads what the table has.
-func (s rowset) contents(ctx context.Context, tx *transaction, of scope) (contents, error) {
+// contents reads what the table has, in the form that the batch gives it.
+func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.Batch) (contents, error) {
 	args, err := of.args()
 	if err != nil {
 		return nil, err
@@ -95,10 +95,33 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope) (conten
 	rows, err := tx.QueryContext(ctx, s.shape.contents(of), args...) //nolint:sqlclosecheck // each closes it
 	err = each(rows, err, func() error {
 		err := rows.Scan(to...)
-		there.add(of.group(s.windowOf(row)), s.content(row))
+		there.add(of.group(s.windowOf(row)), s.content(promoted(row, b)))
 		return err
 	})
 	return there, err
+}
+
+// promoted is a row of the table in the form that the batch gives it: its mapped columns, its extra values.
+func promoted(row []any, b sink.Batch) []any {
+	columns := storedColumns(b.Table)[:len(b.Table.Columns)+1]
+	if extra := row[len(columns)-1]; b.Promote == nil || extra == nil {
+		return row
+	}
+	is := schema.Row{Values: make([]schema.Value, len(b.Table.Columns)), Extra: restored(schema.JSON, row[len(columns)-1])}
+	var names []string
+	for i, c := range b.Table.Columns {
+		is.Values[i] = restored(c.Type, row[i])
+		names = append(names, c.Name)
+	}
+	is, changed, _ := b.Promote(is, names)
+	if !changed {
+		return row
+	}
+	cells := slices.Clone(row)
+	for i, v := range append(is.Values, is.Extra) {
+		cells[i] = stored(columns[i].Type, v)
+	}
+	return cells
 }
 
 // addMissing writes the rows that the table does not have.
