@@ -112,6 +112,54 @@ func TestRowsThatAreGoneAreMarked(t *testing.T) {
 	})
 }
 
+// Once nothing is marked any more, rows that are gone stay as they are, also those that are marked. One that comes back is
+// there, as any other is: until it was read again verify tells of it.
+func TestAMarkIsClearedWhereNothingIsMarkedAnyMore(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := markingWorld(t, k, 300, since, nil)
+		ids := w.ids(since, start)
+		gone, back, later := ids[0], ids[len(ids)/2], ids[len(ids)-1]
+		at, err := time.Parse(time.RFC3339, w.table()[back].started)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.remove(gone, back)
+		w.again()
+		w.mustHaveMarked(gone, back)
+		d := w.exporter.Dataset
+		d.Mapper, d.ConfigHash = w.compile(w.mapping()), "keep"
+		w.exporter = w.newExporter(d, w.open())
+		w.remove(later)
+		if s := w.again(); s.Err() != nil || s.Counts.Updated != 0 {
+			t.Fatalf("%+v, %v", s.Counts, s.Err())
+		}
+		w.mustHaveMarked(gone, back)
+		if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Key: back}); err != nil {
+			t.Fatal(err)
+		}
+		differing := func() (missing, extra int) {
+			v, err := w.exporter.Verify(t.Context(), export.VerifyRange{From: since, To: start})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range v.Differing {
+				missing, extra = missing+d.Missing, extra+d.Extra
+			}
+			return missing, extra
+		}
+		if missing, extra := differing(); missing != 1 || extra != 1 {
+			t.Errorf("before it was read again %d rows are missing, %d are extra", missing, extra)
+		}
+		w.again()
+		w.mustHaveMarked(gone)
+		if missing, extra := differing(); missing != 0 || extra != 1 {
+			t.Errorf("%d rows are missing, %d are extra", missing, extra)
+		}
+	})
+}
+
 // The usual case: a re-read of a single window finds a row gone. The tails of the live edge mark nothing else.
 func TestReReadMarksWhatIsGone(t *testing.T) {
 	t.Parallel()

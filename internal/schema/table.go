@@ -9,7 +9,8 @@ type Table struct {
 	Key       []string // names of the key's columns, in the key's order; empty: the table has no key
 	TimeField string   // name of the column that windows are about; "" when the mapping names none
 	// MarksDeleted is set where rows that are gone from a window that was read again are marked: the table
-	// then has the column _deleted_at.
+	// then has the column _deleted_at. A warehouse sets it, too, of a table with a key that has the column from an earlier
+	// mapping: nothing is marked any more, but marks are cleared when rows come back.
 	MarksDeleted bool
 	// History is set where versions of rows that give way to others are kept, in the table that HistoryTable says. Only for
 	// a table with a key.
@@ -31,7 +32,7 @@ const (
 	WindowStartColumn = "_window_start" // timestamptz, not null: start of the window that the row falls in
 	ExportedAtColumn  = "_exported_at"  // timestamptz, not null: when this version of the row was written
 	ExtraColumn       = "_extra"        // json: the ids that the mapping does not name; null when there is none
-	DeletedAtColumn   = "_deleted_at"   // timestamptz: when the row was found gone; only where MarksDeleted
+	DeletedAtColumn   = "_deleted_at"   // timestamptz: when the row was found gone; only where MarksDeleted, now or once
 )
 
 // OwnColumns are the exporter's own columns of the table, in order.

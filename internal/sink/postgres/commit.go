@@ -25,7 +25,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	rows := arrange(w.target(b.Table), b.Rows)
 	rows.comparing, rows.origin = b.Compared, origin{sink.CauseRead, b.Run}
 	err = w.inBrief(ctx, "commit", func(tx brief) error {
-		at, err := fence(ctx, tx, b)
+		at, err := fence(ctx, tx, b, &rows.target)
 		if err != nil {
 			return err
 		}
@@ -73,8 +73,8 @@ func (w *Warehouse) storeBesides(ctx context.Context, conn *pgx.Conn, b sink.Bat
 }
 
 // fence begins the transaction. It makes sure that the lease still holds for the windows of the readings, locks them and enters
-// the readings. It returns the transaction's time.
-func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error) {
+// the readings. It learns whether the table has marks, and returns the transaction's time.
+func fence(ctx context.Context, tx brief, b sink.Batch, t *target) (at time.Time, err error) {
 	var r readings
 	for _, reading := range b.Readings {
 		r.add(reading)
@@ -86,6 +86,7 @@ func fence(ctx context.Context, tx brief, b sink.Batch) (at time.Time, err error
 	queued.Queue(statement("commit_readings"), b.Lease.Dataset, b.Lease.Epoch, b.Lease.TTL,
 		r.starts, r.states, r.rows, r.readAt, r.readTo, r.nextReadAt, r.errors)
 	queued.Queue(statement("commit_settings")).QueryRow(func(row pgx.Row) error { return row.Scan(&at, nil, nil, nil, nil) })
+	t.learnMarks(queued)
 	if err := tx.first(ctx, queued); err != nil {
 		return at, err
 	}

@@ -19,6 +19,24 @@ import (
 
 var errNoMarks = errors.New("rows can be marked as deleted only in a table with a key, a time field and the column " + schema.DeletedAtColumn)
 
+// asMarked is the table as it is: where an earlier config had rows marked it has marks, whatever the config says now. They
+// are cleared when their rows come back.
+func (w *Warehouse) asMarked(ctx context.Context, tx pgx.Tx, t schema.Table) (schema.Table, error) {
+	if t.MarksDeleted || len(t.Key) == 0 {
+		return t, nil
+	}
+	err := tx.QueryRow(ctx, statement("has_marks"), w.schema, t.Name).Scan(&t.MarksDeleted)
+	return t, err
+}
+
+// learnMarks is asMarked by what is queued.
+func (t *target) learnMarks(queued *pgx.Batch) {
+	if t.MarksDeleted || len(t.Key) == 0 {
+		return
+	}
+	queued.Queue(statement("has_marks"), t.schemaName, t.Name).QueryRow(func(row pgx.Row) error { return row.Scan(&t.MarksDeleted) })
+}
+
 // Standing is what the table has of a stretch of time, and which of it is not among the rows that are present.
 func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error) {
 	var standing sink.Standing

@@ -23,39 +23,46 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		if err := takeLock(ctx, tx, prepareLock); err != nil {
 			return err
 		}
-		prepared = sink.Prepared{} // of an earlier attempt
-		for _, table := range append([]schema.Table{d.Table}, d.Besides...) {
-			statements, created, err := w.changes(ctx, tx, table)
-			if err != nil {
-				return err
-			}
-			patience := w.ddlTimeout
-			if created {
-				patience = w.timeout // nothing takes long on an empty table
-			}
-			if err := w.alter(ctx, tx, statements, patience); err != nil {
-				return err
-			}
-			prepared.Changes, prepared.Created = append(prepared.Changes, statements...), prepared.Created || created
-		}
-		statements, err := w.historyChanges(ctx, tx, d.Table)
-		if err != nil {
-			return err
-		}
-		if err := w.alter(ctx, tx, statements, w.ddlTimeout); err != nil {
-			return err
-		}
-		prepared.Changes = append(prepared.Changes, statements...)
-		if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
-			return err
-		}
-		prepared.Unpromoted, err = unpromoted(ctx, tx, d)
+		prepared, err = w.prepare(ctx, tx, d)
 		return err
 	})
 	if err != nil {
 		return sink.Prepared{}, err
 	}
 	return prepared, nil
+}
+
+func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (prepared sink.Prepared, err error) {
+	if d.Table, err = w.asMarked(ctx, tx, d.Table); err != nil {
+		return prepared, err
+	}
+	for _, table := range append([]schema.Table{d.Table}, d.Besides...) {
+		statements, created, err := w.changes(ctx, tx, table)
+		if err != nil {
+			return prepared, err
+		}
+		patience := w.ddlTimeout
+		if created {
+			patience = w.timeout // nothing takes long on an empty table
+		}
+		if err := w.alter(ctx, tx, statements, patience); err != nil {
+			return prepared, err
+		}
+		prepared.Changes, prepared.Created = append(prepared.Changes, statements...), prepared.Created || created
+	}
+	statements, err := w.historyChanges(ctx, tx, d.Table)
+	if err != nil {
+		return prepared, err
+	}
+	if err := w.alter(ctx, tx, statements, w.ddlTimeout); err != nil {
+		return prepared, err
+	}
+	prepared.Changes = append(prepared.Changes, statements...)
+	if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
+		return prepared, err
+	}
+	prepared.Unpromoted, err = unpromoted(ctx, tx, d)
+	return prepared, err
 }
 
 // changes are the statements that make the table what it should be; created says whether it is not there.

@@ -13,10 +13,14 @@ import (
 // Preview says what Prepare would do to the table.
 func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
 	err = w.look(ctx, "look at table "+table.Name, func(tx pgx.Tx) error {
-		if prepared.Changes, prepared.Created, err = w.changes(ctx, tx, table); err != nil {
+		is, err := w.asMarked(ctx, tx, table)
+		if err != nil {
 			return err
 		}
-		of, err := w.historyChanges(ctx, tx, table)
+		if prepared.Changes, prepared.Created, err = w.changes(ctx, tx, is); err != nil {
+			return err
+		}
+		of, err := w.historyChanges(ctx, tx, is)
 		prepared.Changes = append(prepared.Changes, of...)
 		return err
 	})

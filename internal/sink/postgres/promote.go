@@ -22,7 +22,11 @@ import (
 func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Promoted, err error) {
 	var batch promotion
 	err = w.inTx(ctx, "read rows to promote", func(tx pgx.Tx) error {
-		batch = promotion{target: w.target(p.Table), asked: p}
+		table, err := w.asMarked(ctx, tx, p.Table)
+		if err != nil {
+			return err
+		}
+		batch = promotion{target: w.target(table), asked: p}
 		if _, err := byIndex(ctx, tx); err != nil {
 			return err
 		}

@@ -144,8 +144,7 @@ func (w *Warehouse) StoredByWindow(ctx context.Context, t schema.Table, within w
 		{wireTypeOf(kind).oid, appendValue(nil, kind, schema.TimeValue(within.Start))},
 		{wireTypeOf(kind).oid, appendValue(nil, kind, schema.TimeValue(within.End))},
 	}
-	return w.storedRows(ctx, func(tx pgx.Tx, found func(sink.StoredRow)) error {
-		to := w.target(t)
+	return w.storedRows(ctx, t, func(to target, tx pgx.Tx, found func(sink.StoredRow)) error {
 		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByWindow(), parameters, found)
 	})
 }
@@ -183,7 +182,11 @@ func (w *Warehouse) measureWithin(ctx context.Context, m sink.Measurement, withi
 		if _, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds())); err != nil {
 			return err
 		}
-		value, err = w.target(m.Table).measure(ctx, tx.Conn().PgConn(), m.Expression, []parameter{
+		table, err := w.asMarked(ctx, tx, m.Table)
+		if err != nil {
+			return err
+		}
+		value, err = w.target(table).measure(ctx, tx.Conn().PgConn(), m.Expression, []parameter{
 			{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
 		})
 		return err

@@ -38,12 +38,16 @@ func scanQuarantined(row pgx.CollectableRow) (q sink.Quarantined, err error) {
 // RetryRejects writes the rows of rejects that fit now, in one transaction in which nothing else of the dataset is
 // committed.
 func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.Retried, err error) {
-	t := w.target(r.Table)
 	err = w.inTx(ctx, "retry rejects", func(tx pgx.Tx) error {
 		at, err := alone(ctx, tx, r.Dataset, r.ConfigHash)
 		if err != nil {
 			return err
 		}
+		table, err := w.asMarked(ctx, tx, r.Table)
+		if err != nil {
+			return err
+		}
+		t := w.target(table)
 		if at, err = t.takeTurn(ctx, tx.Conn(), at); err != nil {
 			return err
 		}

@@ -35,27 +35,32 @@ func (w *Warehouse) StoredIn(ctx context.Context, t schema.Table, within sink.St
 	parameters := []parameter{
 		{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
 	}
-	return w.storedRows(ctx, func(tx pgx.Tx, found func(sink.StoredRow)) error {
-		to := w.target(t)
+	return w.storedRows(ctx, t, func(to target, tx pgx.Tx, found func(sink.StoredRow)) error {
 		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByTime(), parameters, found)
 	})
 }
 
 // StoredByKey are the rows of the table that have one of the keys.
 func (w *Warehouse) StoredByKey(ctx context.Context, t schema.Table, keys []schema.Row) ([]sink.StoredRow, error) {
-	return w.storedRows(ctx, func(tx pgx.Tx, found func(sink.StoredRow)) error {
-		return w.target(t).findStored(ctx, tx.Conn().PgConn(), keys, found)
+	return w.storedRows(ctx, t, func(to target, tx pgx.Tx, found func(sink.StoredRow)) error {
+		return to.findStored(ctx, tx.Conn().PgConn(), keys, found)
 	})
 }
 
-// storedRows reads rows by the indexes.
-func (w *Warehouse) storedRows(ctx context.Context, read func(tx pgx.Tx, found func(sink.StoredRow)) error) (rows []sink.StoredRow, err error) {
+// storedRows reads rows of a table by the indexes.
+func (w *Warehouse) storedRows(ctx context.Context, t schema.Table,
+	read func(to target, tx pgx.Tx, found func(sink.StoredRow)) error,
+) (rows []sink.StoredRow, err error) {
 	err = w.inTx(ctx, "read rows", func(tx pgx.Tx) error {
 		rows = nil // of an earlier attempt
+		is, err := w.asMarked(ctx, tx, t)
+		if err != nil {
+			return err
+		}
 		if _, err := byIndex(ctx, tx); err != nil {
 			return err
 		}
-		return read(tx, func(row sink.StoredRow) { rows = append(rows, row) })
+		return read(w.target(is), tx, func(row sink.StoredRow) { rows = append(rows, row) })
 	})
 	return rows, err
 }

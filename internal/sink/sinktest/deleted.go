@@ -19,6 +19,8 @@ func deletedTests() []exercise {
 		{"rows that were written later are left alone", testSweepSeenAt},
 		{"rows that moved to another time are left alone", testSweepMoved},
 		{"marked rows come back", testSweepBack},
+		{"marked rows come back where nothing is marked any more", testUnmarking},
+		{"a column of another type marks nothing", testForeignMarks},
 		{"all or nothing", testSweepPoisoned},
 		{"not under a lease that was lost", testSweepFenced},
 		{"composite keys of every type", testSweepCompositeKey},
@@ -194,6 +196,49 @@ func testSweepBack(b bench) {
 	equal(b, "back at another time", b.commit(b.sweeping(3, b.sweep(0, 3), append(rows[1:], call("a", clock(2, 7), "Asha", 1))...)),
 		sink.Counts{Updated: 1, Unchanged: 4})
 	equal(b, "marked", b.marked(), "")
+}
+
+// keptDataset is markedDataset once nothing is to be marked any more.
+func keptDataset() sink.Dataset {
+	d := callsDataset()
+	d.ConfigHash = "keep"
+	return d
+}
+
+// What was marked is known although nothing is marked any more: a mark goes when its row comes back, the others stay.
+func testUnmarking(b bench) {
+	rows := someCalls()
+	b.marking(3, rows...)
+	b.commit(b.sweeping(3, b.sweep(0, 3), rows[4:]...))
+	equal(b, "marked", b.marked(), "a b c d")
+	d := keptDataset()
+	equal(b, "changes", len(b.prepare(d).Changes), 0)
+	equal(b, "in the dictionary", b.cell(`SELECT count(*) FROM `+b.Own("fields")+` WHERE column_name = '_deleted_at'`), "1")
+	commit := func(rows ...sink.Row) sink.Counts {
+		b.t.Helper()
+		return b.commit(read(b.claim(anything(3)), clock(3, 0), clock(3, 0), rows...))
+	}
+	equal(b, "as it was", commit(rows[0], rows[4]), sink.Counts{Updated: 1, Unchanged: 1})
+	equal(b, "marked", b.marked(), "b c d")
+	other := rows[1]
+	other.Values = slices.Clone(other.Values)
+	other.Values[3] = schema.IntValue(99)
+	equal(b, "otherwise", commit(other, call("new", clock(0, 9), "Nan", 1)), sink.Counts{Inserted: 1, Updated: 1})
+	equal(b, "marked", b.marked(), "c d")
+	equal(b, "again", commit(rows[0], other), sink.Counts{Unchanged: 2})
+	equal(b, "still marked", b.marked(), "c d")
+}
+
+// A column of somebody else's, which happens to have the name, is left alone.
+func testForeignMarks(b bench) {
+	b.planned(0, 1)
+	b.store(call("a", clock(0, 1), "Asha", 1))
+	b.query(`ALTER TABLE ` + b.Table(calls) + ` ADD COLUMN _deleted_at text`)
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _deleted_at = 'never'`)
+	equal(b, "changes", len(b.prepare(callsDataset()).Changes), 0)
+	equal(b, "the same", b.store(call("a", clock(0, 1), "Asha", 1)), sink.Counts{Unchanged: 1})
+	equal(b, "another", b.store(call("a", clock(0, 1), "Asha", 2)), sink.Counts{Updated: 1})
+	equal(b, "column", b.cell(`SELECT _deleted_at FROM `+b.Table(calls)), "never")
 }
 
 func testSweepPoisoned(b bench) {

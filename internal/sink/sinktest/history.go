@@ -20,6 +20,7 @@ func historyTests() []exercise {
 		{"two changes in one batch", testHistoryTwice},
 		{"changed, new and moved rows at once", testHistoryMixed},
 		{"deleted and returned", testHistoryDeleted},
+		{"marks of before, where nothing is marked any more", testHistoryUnmarked},
 		{"all or nothing", testHistoryAllOrNothing},
 		{"not under a lease that was lost", testHistoryFenced},
 		{"of a row that was there before", testHistoryTurnedOn},
@@ -213,6 +214,19 @@ func testHistoryDeleted(b bench) {
 	versions := b.lived(d, "a")
 	equal(b, "as it was while it was gone", b.column(`SELECT call_id FROM `+b.AsOf(calls, versions[1].From())+` WHERE _deleted_at IS NOT NULL`), "a")
 	equal(b, "as it was before", b.column(`SELECT call_id FROM `+b.AsOf(calls, versions[1].From().Add(-time.Microsecond))+` WHERE _deleted_at IS NOT NULL`), "")
+}
+
+// Where rows were marked before there was a history, and nothing is marked any more, it tells of the marks all the same.
+func testHistoryUnmarked(b bench) {
+	b.marking(1, call("a", clock(0, 1), "Ann", 1))
+	b.commit(b.sweeping(1, b.sweep(0, 1)))
+	d := keptDataset()
+	d.Table.History = true
+	b.prepare(d)
+	b.keep(d, 0, call("a", clock(0, 1), "Ann", 1))
+	b.keep(d, 0, call("a", clock(0, 1), "Ann", 2))
+	equal(b, "returned", b.story(d, "a"), "(1), read _deleted_at -> 1, read seconds -> 2")
+	equal(b, "again", len(b.prepare(d).Changes), 0)
 }
 
 func testHistoryAllOrNothing(b bench) {

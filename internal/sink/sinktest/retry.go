@@ -16,6 +16,7 @@ func retryTests() []exercise {
 		{"does not write over a newer version", testRetryNewer},
 		{"writes over an older version", testRetryOlder},
 		{"does not bring back what is gone since", testRetryGone},
+		{"clears the mark of a row, also where nothing is marked any more", testRetryUnmarks},
 		{"of two versions the later one counts", testRetryVersions},
 		{"leaves what was forgotten meanwhile", testRetryForgotten},
 		{"by an older config", testRetrySuperseded},
@@ -151,6 +152,23 @@ func testRetryGone(b bench) {
 	equal(b, "done", done, sink.Retried{Outdated: 1})
 	equal(b, "rows that are marked", b.cell(`SELECT count(_deleted_at) FROM `+b.Table(calls)), "1")
 	equal(b, "next read", b.entry(0).NextReadAt, clock(12, 0))
+}
+
+func testRetryUnmarks(b bench) {
+	b.prepare(markedDataset())
+	d := keptDataset()
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	row := call("a", clock(0, 10), "Ann", 1)
+	b.store(row)
+	b.query(`UPDATE ` + b.Table(calls) + ` SET _deleted_at = '2026-03-02T00:00:00.000000Z'`)
+	b.quarantine(0, 1, reject(0, `"a2"`, "x"))
+	done, err := b.RetryRejects(b.t.Context(), sink.Retry{
+		Dataset: calls, ConfigHash: d.ConfigHash, Table: d.Table, Fits: []sink.Refit{refit(`"a2"`, row)}, Now: clock(12, 0),
+	})
+	b.noError(err)
+	equal(b, "done", done, sink.Retried{Counts: sink.Counts{Updated: 1}})
+	equal(b, "marked", b.marked(), "")
 }
 
 func testRetryVersions(b bench) {

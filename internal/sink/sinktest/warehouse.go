@@ -127,6 +127,9 @@ type Warehouse interface {
 	// table has in the stretches, by their time field, and whose key neither the batch nor Sweep.Present has. Rows
 	// without a time, rows that are marked already, and rows that were written after Sweep.SeenAt are left alone. Only
 	// for a table that marks deleted rows and has a key and a time field.
+	//
+	// A row that is written has no mark any more, and one that has a mark is not unchanged. The marks that a table has count
+	// for whatever reads or writes its rows, also where the batch's Table does not say MarksDeleted any more.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
 	// CommitsAtOnce reports whether commits to different rows of a table go on at once; else each waits for the one before.
 	CommitsAtOnce(t schema.Table) bool

@@ -22,14 +22,18 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	now := stamp(began)
 	memory := w.spare.take()
 	defer w.spare.giveBack(memory)
-	rows := encodeInto(memory, b.Table, b.Rows)
-	rows.comparing, rows.origin.cause, rows.origin.run = b.Compared, sink.CauseRead, b.Run
-	if sink.CountsArrivals(b.Table) {
-		rows.arrivals = b.Arrivals
-	}
+	rows := encodeBatch(memory, b)
 	err = w.write(ctx, "commit", func(tx *transaction) error {
 		if err := fence(ctx, tx, b.Lease, b.Starts()); err != nil {
 			return err
+		}
+		table, err := asMarked(ctx, tx, b.Table)
+		if err != nil {
+			return fmt.Errorf("look at table: %w", err)
+		}
+		if table.MarksDeleted && !b.Table.MarksDeleted { // seldom: so rows are encoded before it is known, while others can write
+			b.Table = table
+			rows = encodeBatch(&cells{}, b)
 		}
 		at := rows.writtenAt(began)
 		written := stamp(at)
@@ -64,6 +68,16 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		return sink.Counts{}, err
 	}
 	return counts, nil
+}
+
+// encodeBatch encodes the rows of a batch into memory.
+func encodeBatch(memory *cells, b sink.Batch) rowset {
+	rows := encodeInto(memory, b.Table, b.Rows)
+	rows.comparing, rows.origin.cause, rows.origin.run = b.Compared, sink.CauseRead, b.Run
+	if sink.CountsArrivals(b.Table) {
+		rows.arrivals = b.Arrivals
+	}
+	return rows
 }
 
 // CommitsAtOnce is false: a file has one writer.

@@ -16,6 +16,16 @@ import (
 
 var errNoMarks = errors.New("rows can be marked as deleted only in a table with a key, a time field and the column " + schema.DeletedAtColumn)
 
+// asMarked is the table as it is: where an earlier config had rows marked it has marks, whatever the config says now. They
+// are cleared when their rows come back.
+func asMarked(ctx context.Context, q querier, t schema.Table) (schema.Table, error) {
+	if t.MarksDeleted || len(t.Key) == 0 {
+		return t, nil
+	}
+	err := q.QueryRowContext(ctx, statement("has_marks"), sql.Named("table", t.Name)).Scan(&t.MarksDeleted)
+	return t, err
+}
+
 // Standing is what the table has of a stretch of time, and which of it is not among the rows that are present.
 func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error) {
 	standing := sink.Standing{At: time.Now().UTC().Truncate(time.Microsecond)}
@@ -83,6 +93,7 @@ func (s rowset) keepGone(ctx context.Context, tx *transaction, gone [][]any, now
 // querier is a connection or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // eachStanding calls each for every row of a stretch that is not marked as deleted and was written by a time.

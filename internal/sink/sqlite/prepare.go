@@ -21,58 +21,66 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 		return sink.Prepared{}, errors.New("prepare: tables named exporter_ or sqlite_ are not for reports: name another table")
 	}
 	err = w.write(ctx, "prepare", func(tx *transaction) error {
-		before, err := datasetBefore(ctx, tx, d.Name)
-		entered := err == nil
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
-			return err
-		}
-		for _, t := range d.Besides {
-			of, err := prepareTable(ctx, tx, t)
-			if err != nil {
-				return err
-			}
-			prepared.Changes, prepared.Created = append(prepared.Changes, of.Changes...), prepared.Created || of.Created
-		}
-		of, err := prepareHistory(ctx, tx, d.Table)
-		if err != nil {
-			return err
-		}
-		prepared.Changes = append(prepared.Changes, of...)
-		if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
-			return err
-		}
-		if prepared.Unpromoted, err = unpromoted(ctx, tx, d); err != nil {
-			return err
-		}
-		now := preparedWith(d)
-		prepared.ConfigChanged = entered && before.config != now.config
-		if entered && before != now {
-			if err := voidLeases(ctx, tx, d.Name); err != nil {
-				return err
-			}
-		}
-		switch {
-		case prepared.Created:
-			return resetTable(ctx, tx, d.Table.Name)
-		case entered && before.table != now.table:
-			return resetLedger(ctx, tx, d.Name)
-		case entered && before.reread != now.reread:
-			if err := moveRereads(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		if prepared.ConfigChanged {
-			_, err = tx.ExecContext(ctx, statement("windows_retry"), sql.Named("dataset", d.Name))
-		}
+		prepared, err = prepare(ctx, tx, d)
 		return err
 	})
 	if err != nil {
 		return sink.Prepared{}, err
 	}
 	return prepared, nil
+}
+
+func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sink.Prepared, err error) {
+	before, err := datasetBefore(ctx, tx, d.Name)
+	entered := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return prepared, err
+	}
+	if d.Table, err = asMarked(ctx, tx, d.Table); err != nil {
+		return prepared, err
+	}
+	if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
+		return prepared, err
+	}
+	for _, t := range d.Besides {
+		of, err := prepareTable(ctx, tx, t)
+		if err != nil {
+			return prepared, err
+		}
+		prepared.Changes, prepared.Created = append(prepared.Changes, of.Changes...), prepared.Created || of.Created
+	}
+	of, err := prepareHistory(ctx, tx, d.Table)
+	if err != nil {
+		return prepared, err
+	}
+	prepared.Changes = append(prepared.Changes, of...)
+	if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
+		return prepared, err
+	}
+	if prepared.Unpromoted, err = unpromoted(ctx, tx, d); err != nil {
+		return prepared, err
+	}
+	now := preparedWith(d)
+	prepared.ConfigChanged = entered && before.config != now.config
+	if entered && before != now {
+		if err := voidLeases(ctx, tx, d.Name); err != nil {
+			return prepared, err
+		}
+	}
+	switch {
+	case prepared.Created:
+		return prepared, resetTable(ctx, tx, d.Table.Name)
+	case entered && before.table != now.table:
+		return prepared, resetLedger(ctx, tx, d.Name)
+	case entered && before.reread != now.reread:
+		if err := moveRereads(ctx, tx, d); err != nil {
+			return prepared, err
+		}
+	}
+	if prepared.ConfigChanged {
+		_, err = tx.ExecContext(ctx, statement("windows_retry"), sql.Named("dataset", d.Name))
+	}
+	return prepared, err
 }
 
 // prepareTable makes the table what it should be.

@@ -16,10 +16,14 @@ var errUndo = errors.New("undo")
 // Preview says what Prepare would do to the table: it does it, and undoes it.
 func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
 	err = w.write(ctx, "look at table "+table.Name, func(tx *transaction) error {
-		if prepared, err = prepareTable(ctx, tx, table); err != nil {
+		is, err := asMarked(ctx, tx, table)
+		if err != nil {
 			return err
 		}
-		of, err := prepareHistory(ctx, tx, table)
+		if prepared, err = prepareTable(ctx, tx, is); err != nil {
+			return err
+		}
+		of, err := prepareHistory(ctx, tx, is)
 		if err != nil {
 			return err
 		}

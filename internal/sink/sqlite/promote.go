@@ -15,6 +15,9 @@ import (
 
 // Promote fills the next batch of rows from their _extra. The rows are read before the transaction that writes them.
 func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Promoted, err error) {
+	if p.Table, err = asMarked(ctx, w.reader, p.Table); err != nil {
+		return sink.Promoted{}, w.explain(ctx, "read rows to promote", err)
+	}
 	var before, after []schema.Row
 	found := 0
 	query, args := withExtra(p)

@@ -139,20 +139,20 @@ func (w *Warehouse) Drifts(ctx context.Context) (drifts []sink.Drift, err error)
 }
 
 // StoredByWindow are the rows of the table whose window begins in a stretch of time.
-func (w *Warehouse) StoredByWindow(ctx context.Context, t schema.Table, within window.Window) (rows []sink.StoredRow, err error) {
+func (w *Warehouse) StoredByWindow(ctx context.Context, t schema.Table, within window.Window) ([]sink.StoredRow, error) {
 	at := quote(schema.WindowStartColumn)
-	query := fmt.Sprintf("%s FROM %s AS t WHERE t.%s >= ? AND t.%[3]s < ?", selectStored(t), quote(t.Name), at)
-	err = eachStored(ctx, w.reader, t, query, []any{stamp(within.Start), stamp(within.End)},
-		func(row sink.StoredRow) { rows = append(rows, row) })
-	if err != nil {
-		return nil, w.explain(ctx, "read rows", err)
-	}
-	return rows, nil
+	return w.storedRows(ctx, t, func(t schema.Table, found func(sink.StoredRow)) error {
+		query := fmt.Sprintf("%s FROM %s AS t WHERE t.%s >= ? AND t.%[3]s < ?", selectStored(t), quote(t.Name), at)
+		return eachStored(ctx, w.reader, t, query, []any{stamp(within.Start), stamp(within.End)}, found)
+	})
 }
 
 // Measure evaluates an expression by a connection of its own that cannot write, whatever is said to it.
 func (w *Warehouse) Measure(ctx context.Context, m sink.Measurement) (values []string, err error) {
 	what := "measure " + m.Table.Name
+	if m.Table, err = asMarked(ctx, w.reader, m.Table); err != nil {
+		return nil, w.explain(ctx, what, err)
+	}
 	timeout := m.Timeout
 	if timeout == 0 {
 		timeout = sink.MeasureTimeout

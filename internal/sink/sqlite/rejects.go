@@ -43,6 +43,10 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 			return err
 		}
+		table, err := asMarked(ctx, tx, r.Table)
+		if err != nil {
+			return fmt.Errorf("look at table: %w", err)
+		}
 		seen, err := lastSeen(ctx, tx, r)
 		if err != nil {
 			return err
@@ -53,7 +57,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		}
 		var rows, outdated []sink.Row
 		rows, outdated, done = r.Judge(seen, written)
-		fitting := encode(r.Table, rows)
+		fitting := encode(table, rows)
 		fitting.origin.cause = sink.CauseRetry
 		if done.Counts, err = fitting.store(ctx, tx, now); err != nil {
 			return fmt.Errorf("store rows: %w", err)

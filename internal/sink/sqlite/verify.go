@@ -47,20 +47,27 @@ func (w *Warehouse) entries(ctx context.Context, dataset, config string, within 
 }
 
 // StoredIn are the rows that the table has of a stretch of time.
-func (w *Warehouse) StoredIn(ctx context.Context, t schema.Table, within sink.Stretch) (rows []sink.StoredRow, err error) {
+func (w *Warehouse) StoredIn(ctx context.Context, t schema.Table, within sink.Stretch) ([]sink.StoredRow, error) {
 	of := t.Columns[t.ColumnIndex(t.TimeField)].Type
-	query := fmt.Sprintf("%s FROM %s AS t WHERE t.%s >= ? AND t.%[3]s < ?", selectStored(t), quote(t.Name), quote(t.TimeField))
-	err = eachStored(ctx, w.reader, t, query, []any{stored(of, within.From), stored(of, within.To)},
-		func(row sink.StoredRow) { rows = append(rows, row) })
-	if err != nil {
-		return nil, w.explain(ctx, "read rows", err)
-	}
-	return rows, nil
+	return w.storedRows(ctx, t, func(t schema.Table, found func(sink.StoredRow)) error {
+		query := fmt.Sprintf("%s FROM %s AS t WHERE t.%s >= ? AND t.%[3]s < ?", selectStored(t), quote(t.Name), quote(t.TimeField))
+		return eachStored(ctx, w.reader, t, query, []any{stored(of, within.From), stored(of, within.To)}, found)
+	})
 }
 
 // StoredByKey are the rows of the table that have one of the keys.
-func (w *Warehouse) StoredByKey(ctx context.Context, t schema.Table, keys []schema.Row) (rows []sink.StoredRow, err error) {
-	if err := findStored(ctx, w.reader, t, keys, func(row sink.StoredRow) { rows = append(rows, row) }); err != nil {
+func (w *Warehouse) StoredByKey(ctx context.Context, t schema.Table, keys []schema.Row) ([]sink.StoredRow, error) {
+	return w.storedRows(ctx, t, func(t schema.Table, found func(sink.StoredRow)) error {
+		return findStored(ctx, w.reader, t, keys, found)
+	})
+}
+
+// storedRows reads rows of a table as it is.
+func (w *Warehouse) storedRows(ctx context.Context, t schema.Table, read func(t schema.Table, found func(sink.StoredRow)) error) (rows []sink.StoredRow, err error) {
+	if t, err = asMarked(ctx, w.reader, t); err == nil {
+		err = read(t, func(row sink.StoredRow) { rows = append(rows, row) })
+	}
+	if err != nil {
 		return nil, w.explain(ctx, "read rows", err)
 	}
 	return rows, nil
