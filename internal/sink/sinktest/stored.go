@@ -18,6 +18,7 @@ func storedTests() []exercise {
 		{"rows by keys", testStoredByKey},
 		{"ledger of a stretch of time", testEntries},
 		{"windows that are marked", testMarkDue},
+		{"windows that are marked and a clock a little ahead has read", testMarkDueAhead},
 	}
 	for t := schema.Text; t <= schema.JSON; t++ {
 		tests = append(tests, exercise{"values of " + t.String(), func(b bench) { testStoredValues(b, t) }})
@@ -147,4 +148,16 @@ func testMarkDue(b bench) {
 	if err := b.MarkDue(b.t.Context(), m); !errors.Is(err, sink.ErrSuperseded) {
 		b.t.Errorf("marked by another config: %v", err)
 	}
+}
+
+func testMarkDueAhead(b bench) {
+	b.planned(0, 3)
+	b.commit(read(b.claim(within(hours(0, 1))), clock(10, 0), time.Time{}))
+	b.commit(read(b.claim(within(hours(1, 2))), clock(10, 4), time.Time{}))
+	m := sink.Mark{Dataset: calls, ConfigHash: "c1", Holding: []time.Time{clock(0, 0), clock(1, 0), clock(2, 0)}, Now: clock(10, 0)}
+	b.noError(b.MarkDue(b.t.Context(), m))
+	r := within(hours(0, 3))
+	r.ReadBefore = m.Now
+	equal(b, "claimed", starts(b.claim(r).Entries), "00 01 02")
+	equal(b, "never read", b.entry(2).ReadAt, time.Time{})
 }

@@ -141,7 +141,7 @@ func concludeRetry(ctx context.Context, tx *transaction, r sink.Retry, outdated 
 // markWindow makes the window that holds an instant due again, whole.
 func markWindow(ctx context.Context, tx *transaction, dataset string, holds, now time.Time) error {
 	if _, err := tx.ExecContext(ctx, statement("window_mark"), sql.Named("dataset", dataset), sql.Named("at", stamp(holds)),
-		sql.Named("now", stamp(now))); err != nil {
+		sql.Named("now", stamp(now)), sql.Named("before", stamp(now.Add(-time.Microsecond)))); err != nil {
 		return fmt.Errorf("mark window: %w", err)
 	}
 	return nil

@@ -18,6 +18,7 @@ UPDATE exporter.windows AS w
 SET state = CASE WHEN w.lease_until > clock_timestamp() THEN w.state ELSE 'due' END,
     next_read_at = $3,
     attempts = 0,
+    read_at = CASE WHEN w.read_at >= $3 THEN $3::timestamptz - interval '1 microsecond' ELSE w.read_at END,
     read_to = CASE WHEN w.read_to >= w.end_at THEN w.read_to END
 FROM marked
 WHERE w.dataset = $1 AND w.start_at = marked.start_at

@@ -2,6 +2,7 @@
 UPDATE exporter_windows
 SET state        = CASE state WHEN 'running' THEN 'running' ELSE 'due' END,
     attempts     = 0,
+    read_at      = CASE WHEN read_at >= :now THEN :before ELSE read_at END,
     read_to      = CASE WHEN read_to >= end_at THEN read_to END,
     next_read_at = :now
 WHERE dataset = :dataset
