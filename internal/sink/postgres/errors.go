@@ -101,6 +101,8 @@ func unavailableHint(err error) string {
 		return "the server is read-only: point warehouse.dsn at the primary"
 	case code == "3D000":
 		return "create the database, or mend its name in warehouse.dsn"
+	case code == "42501":
+		return "grant the user of warehouse.dsn what deploy/postgres/roles.sql grants the exporter; exporter check says what lacks"
 	case code == "55P03":
 		return "a long query or transaction holds a lock on the table: it is tried again"
 	case code == "25P03": // see silence

@@ -188,6 +188,10 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	if line, err = open(t, reader).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "grant it CREATE") {
 		t.Errorf("%s, %v", line, err)
 	}
+	var refused *sink.UnavailableError
+	if err := open(t, reader).Migrate(t.Context()); !errors.As(err, &refused) || !strings.Contains(refused.Hint, "roles.sql") {
+		t.Errorf("who may not write migrates: %v", err)
+	}
 	w.exec(`GRANT CREATE ON SCHEMA exporter, samespace TO ` + role)
 	if line, err = open(t, reader).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "datasets, fields") {
 		t.Errorf("%s, %v", line, err)
