@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -142,9 +141,9 @@ func (h *health) noteWarehouse(dataset string, err error) (down bool) {
 func (h *health) noteKey(dataset string, s export.Summary, err error) (news bool) {
 	var request *source.Error
 	if errors.As(err, &request) && request.Class == source.Unauthorized {
-		of := dataset
-		if request.Status == http.StatusUnauthorized {
-			of = "" // the key itself, not its right to one report
+		of := ""
+		if request.OneReport {
+			of = dataset
 		}
 		known := h.refused[of]
 		h.refused[of] = &refusal{reason: err.Error(), probeAt: h.clock.Now().Add(keyProbe)}

@@ -151,8 +151,22 @@ func (w *ward) expect(what string, got, want any) {
 
 // A key that is refused: the API is asked now and then, by one dataset for all; it is told once, and once that it is over.
 func TestARefusedKeyStopsTheAsking(t *testing.T) {
+	for name, refused := range map[string]simulator.Fault{
+		"by its status":    simulator.Status(http.StatusUnauthorized, "{}"),
+		"by GraphQL alone": simulator.Status(http.StatusOK, refusedAs("UNAUTHENTICATED")),
+	} {
+		t.Run(name, func(t *testing.T) { testARefusedKeyStopsTheAsking(t, refused) })
+	}
+}
+
+// refusedAs is a reply that refuses in the words of GraphQL, as it comes with status 200.
+func refusedAs(code string) string {
+	return fmt.Sprintf(`{"data":null,"errors":[{"message":"no","extensions":{"code":%q}}]}`, code)
+}
+
+func testARefusedKeyStopsTheAsking(t *testing.T, refused simulator.Fault) {
 	w := newWard(t)
-	w.sim.Script(simulator.Always(), simulator.Status(http.StatusUnauthorized, "{}"))
+	w.sim.Script(simulator.Always(), refused)
 	w.tick()
 	if n := len(w.sim.Requests()); n < 1 || n > 2 { // the next span may be read while the first one fails
 		t.Errorf("%d requests of the first tick: the second dataset knows by then", n)
@@ -181,16 +195,20 @@ func TestARefusedKeyStopsTheAsking(t *testing.T) {
 // A key that may not read one report, and a report that the API refuses: that one waits, the other goes on.
 func TestADatasetsFailureStopsNoOther(t *testing.T) {
 	for _, c := range []struct {
-		status, most int // requests for it in an hour
-		state        string
+		name   string
+		status int
+		body   string
+		most   int // requests for it in an hour
+		state  string
 	}{
-		{http.StatusForbidden, 2 * 5, "key refused"},
-		{http.StatusBadRequest, 40, "failing"},
+		{"forbidden", http.StatusForbidden, "{}", 2 * 5, "key refused"},
+		{"forbidden by GraphQL alone", http.StatusOK, refusedAs("FORBIDDEN"), 2 * 5, "key refused"},
+		{"bad request", http.StatusBadRequest, "{}", 40, "failing"},
 	} {
-		t.Run(http.StatusText(c.status), func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			w := newWard(t)
 			asked := 0
-			w.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Report == w.ids[0] }), simulator.Status(c.status, "{}"))
+			w.sim.Script(simulator.When(func(r simulator.Request) bool { return r.Report == w.ids[0] }), simulator.Status(c.status, c.body))
 			for range 20 {
 				w.tick()
 			}

@@ -236,6 +236,9 @@ func TestErrorsAreClassed(t *testing.T) {
 			if failed.Class != test.class || failed.Status != test.status || failed.Op != reportData || failed.Skip != 3 || page.Attempts != 1 {
 				t.Errorf("%+v after %d attempts", failed, page.Attempts)
 			}
+			if one := test.name == "403" || test.name == "GraphQL FORBIDDEN"; failed.OneReport != one {
+				t.Errorf("it is about one report only: %t", failed.OneReport)
+			}
 			if !strings.Contains(failed.Hint, test.hint) || test.hint == "" && failed.Hint != "" {
 				t.Errorf("hint %q", failed.Hint)
 			}

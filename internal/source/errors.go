@@ -29,6 +29,7 @@ type Error struct {
 	Class      Class
 	Op         string        // the operation: "getReportData"
 	Status     int           // HTTP status; zero when there was no reply
+	OneReport  bool          // Unauthorized: the key itself is good, but may not read this report
 	Skip       int           // of the page that was asked for
 	RetryAfter time.Duration // as the server asked, at most 5 minutes; zero: it did not
 	Hint       string        // what the operator can do

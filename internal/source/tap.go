@@ -79,11 +79,11 @@ func (t *tap) malformed(err error, text string) *Error {
 
 // refusal is the error that "errors" amount to: the first entry that says more than "try again" decides.
 func (t *tap) refusal() *Error {
-	class, hint := Errored, ""
+	class, hint, oneReport := Errored, "", false
 	decides := max(0, slices.IndexFunc(t.errors, func(e graphQLError) bool {
 		switch e.code {
 		case "UNAUTHENTICATED", "FORBIDDEN":
-			class, hint = Unauthorized, hintKey
+			class, hint, oneReport = Unauthorized, hintKey, e.code == "FORBIDDEN"
 		case "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED":
 			class, hint = Refused, hintRequest
 		}
@@ -94,5 +94,8 @@ func (t *tap) refusal() *Error {
 	if e.code != "" {
 		said += " (" + e.code + ")"
 	}
-	return &Error{Class: class, Status: t.status, Hint: hint, Err: errors.New(t.wire.redact.excerpt(said, false))}
+	return &Error{
+		Class: class, Status: t.status, OneReport: oneReport, Hint: hint,
+		Err: errors.New(t.wire.redact.excerpt(said, false)),
+	}
 }

@@ -105,7 +105,7 @@ func (w *wire) statusError(resp *http.Response) *Error {
 	case code/100 == 3:
 		failed.Hint = "the server redirects, to " + w.redirect(resp) + ": set source.endpoint to the address that answers"
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		failed.Class, failed.Hint = Unauthorized, hintKey
+		failed.Class, failed.Hint, failed.OneReport = Unauthorized, hintKey, code == http.StatusForbidden
 	case code == http.StatusTooManyRequests:
 		failed.Class, failed.Hint = RateLimited, "lower source.requests_per_second"
 		failed.RetryAfter = retryAfter(resp.Header)
