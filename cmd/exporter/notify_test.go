@@ -142,6 +142,25 @@ func TestNotifyOfAWarehouseThatIsDown(t *testing.T) {
 	c.hearsNoMore()
 }
 
+// Trouble of the process's own that a reload does not mend is not told anew; its end is told by whichever config mends it.
+func TestNotifyAcrossReloads(t *testing.T) {
+	t.Parallel()
+	s, c := newSite(t), newChat(t)
+	sound := s.endpoint
+	s.endpoint = "http://" + closedPort(t)
+	s.tellsTo(c, "2h")
+	p := s.start(nil, "run")
+	c.hears("calls is not exported: ")
+	p.reload()
+	p.await("pass failed")
+	s.endpoint = sound
+	s.configure()
+	p.reload()
+	c.hears("calls is exported again")
+	p.stop()
+	c.hearsNoMore()
+}
+
 // Rows that come when their window is read no more are told of once, until a longer reread is configured.
 func TestNotifyOfRowsThatComeTooLate(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ type board interface {
 type alarms struct {
 	*App
 	notifier notifier
-	own      memory
+	own      memory // a daemon's: it outlives a reload
 	began    time.Time
 	wake     chan struct{}
 
@@ -74,6 +74,13 @@ func newAlarms(a *App, n notifier) *alarms {
 	return &alarms{
 		App: a, notifier: n, own: memory{}, wake: make(chan struct{}, 1),
 		passes: map[string]error{}, known: map[alarmKey]bool{},
+	}
+}
+
+// remember has it go on from what the process has told of its own trouble.
+func (w *alarms) remember(told memory) {
+	if w != nil {
+		w.own = told
 	}
 }
 
@@ -313,4 +320,9 @@ func (m memory) LowerAlarm(_ context.Context, dataset string, alarm sink.Alarm) 
 	raised := m[alarmKey{dataset, alarm}]
 	m[alarmKey{dataset, alarm}] = false
 	return raised, nil
+}
+
+// forget forgets a dataset that is not exported any more: nobody is told that its trouble is over.
+func (m memory) forget(dataset string) {
+	maps.DeleteFunc(m, func(k alarmKey, _ bool) bool { return k.dataset == dataset })
 }

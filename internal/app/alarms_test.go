@@ -111,3 +111,16 @@ func TestAWarehouseThatWasAwayIsNoTroubleOfItsDatasets(t *testing.T) {
 	close(stop)
 	<-done
 }
+
+// A dataset that a new config does not export leaves no alarm behind; the others' stay.
+func TestAReloadForgetsAlarmsOfWhatIsGone(t *testing.T) {
+	w := newWard(t)
+	d := Daemon{told: memory{{"first", alarmPass}: true, {"second", alarmPass}: true}}
+	d.forget(w.App, []string{"first"})
+	for dataset, news := range map[string]bool{"first": false, "second": true} {
+		is, err := d.told.RaiseAlarm(t.Context(), dataset, alarmPass, w.clock.Now())
+		if err != nil || is != news {
+			t.Errorf("%s: its trouble is news: %t, %v", dataset, is, err)
+		}
+	}
+}

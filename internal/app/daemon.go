@@ -27,6 +27,7 @@ type Daemon struct {
 	Serving func(net.Addr)
 
 	front   *front
+	told    memory // of trouble that is this process's own
 	manager *systemd.Manager
 	current atomic.Pointer[App]
 }
@@ -47,7 +48,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { app.Close() }()
-	d.front = newFront()
+	d.front, d.told = newFront(), memory{}
 	defer d.front.close()
 	if err := d.move(app.config.HTTP.Listen); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		answered := d.front.show(next.handler())
 		answered()
-		app.forget(next.Datasets())
+		d.forget(app, next.Datasets())
 		app.Close()
 		app = next
 	}
@@ -72,17 +73,19 @@ func (d *Daemon) Run(ctx context.Context) error {
 // take makes an App the one whose config is in use.
 func (d *Daemon) take(app *App) {
 	d.current.Store(app)
+	app.alarms.remember(d.told)
 	d.front.show(app.handler())
 	app.metrics.ConfigTaken(app.Clock.Now())
 	app.Logger.Info("config in use", "datasets", app.Datasets())
 	d.manager.Ready(app.course.String())
 }
 
-// forget drops the counters of the datasets that another config does not export any more.
-func (a *App) forget(kept []string) {
-	for _, name := range a.Datasets() {
+// forget drops the counters and the alarms of the datasets that another config does not export any more.
+func (d *Daemon) forget(old *App, kept []string) {
+	for _, name := range old.Datasets() {
 		if !slices.Contains(kept, name) {
-			a.metrics.Forget(name)
+			old.metrics.Forget(name)
+			d.told.forget(name)
 		}
 	}
 }
