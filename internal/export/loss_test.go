@@ -3,7 +3,9 @@ package export_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,6 +209,63 @@ func TestLongerRereadBesideAnOldReplica(t *testing.T) {
 		w.try(again)
 		if _, ok := w.table()[key]; !ok {
 			t.Errorf("a row that came 2 h after its window's end, with a re-read at 1d configured; windows: %v", w.query("select start_at, state, reads from %s order by 1 limit 4", k.own("windows")))
+		}
+	})
+}
+
+// timingOut is a warehouse that gives a commit up, since what happens meanwhile holds a lock on the table.
+type timingOut struct {
+	export.Warehouse
+	meanwhile func()
+}
+
+func (w timingOut) Commit(context.Context, sink.Batch) (sink.Counts, error) {
+	w.meanwhile()
+	return sink.Counts{}, errors.New("canceling statement due to statement timeout")
+}
+
+// A newer config is prepared while an old replica waits to commit, in vain: that one does not take the dataset back.
+func TestACommitThatTimesOutDoesNotPrepareAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w := newWorld(t, k, calls(100), start.Add(-5*time.Hour), nil)
+		old := w.exporter
+		d := old.Dataset
+		d.ConfigHash = "newer"
+		next := w.newExporter(d, w.open())
+		w.export()
+		w.clock.Advance(time.Hour)
+		old.Warehouse = timingOut{w.warehouse, sync.OnceFunc(func() { w.try(next) })}
+		w.try(old)
+		old.Warehouse = w.warehouse
+		w.clock.Advance(time.Hour)
+		if _, err := old.Export(t.Context(), passOnce()); !errors.Is(err, sink.ErrSuperseded) {
+			t.Errorf("got %v, want that the older config is superseded", err)
+		}
+		if hash := w.query("select config_hash from %s", k.own("datasets"))[0][0]; hash != "newer" {
+			t.Errorf("the dataset was taken back by %q", hash)
+		}
+	})
+}
+
+// A column that somebody dropped, or the table, comes back with the next pass.
+func TestAnAlteredTableIsPreparedAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		for _, altered := range []string{"alter table %s drop column direction", "drop table %s"} {
+			w := newWorld(t, k, calls(100), start.Add(-5*time.Hour), nil)
+			mapping := w.mapping()
+			mapping.MarksDeleted = true // so that a span may fail before its commit
+			w.exporter.Dataset.Mapper = w.compile(mapping)
+			w.export()
+			w.exec(fmt.Sprintf(altered, k.table("calls")))
+			w.clock.Advance(time.Hour)
+			w.try(w.exporter)
+			w.clock.Advance(time.Hour)
+			w.export()
+			w.count("select count(direction) from %s", k.table("calls"))
 		}
 	})
 }

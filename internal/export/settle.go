@@ -45,6 +45,7 @@ func retryDelay(attempts int) time.Duration {
 func (p *passage) settle(ctx context.Context, o outcome) error {
 	if o.batch != nil && o.held.err == nil {
 		if o.held.err = p.commit(ctx, o); o.held.err != nil {
+			p.doubt(o.held.err)
 			o.held.abandon(o.held.err)
 		}
 	}
@@ -69,13 +70,6 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	event.Spent.Commit = time.Since(began) - event.Spent.Compare
 	if err != nil {
-		// The table may have been altered under our feet: look again next time. Not so when the lease is lost, which
-		// may be to a newer config, or the warehouse is away: an older config must not take the dataset back.
-		var unavailable *sink.UnavailableError
-		var overtaken *sink.OvertakenError
-		if !errors.Is(err, sink.ErrLeaseLost) && !errors.As(err, &overtaken) && !errors.As(err, &unavailable) {
-			p.prepared.Store(false)
-		}
 		return err
 	}
 	p.efforts.add(o.read, p.Exporter.now().Sub(beganAt), counts)
@@ -100,6 +94,15 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 		p.committed()
 	}
 	return nil
+}
+
+// doubt has the next pass prepare again, if that mends what a commit failed of: somebody altered the table. After any other
+// failure an older config must not take the dataset back from a newer one, for which the commit may have waited in vain.
+func (p *passage) doubt(err error) {
+	var unprepared *sink.UnpreparedError
+	if errors.As(err, &unprepared) {
+		p.prepared.Store(false)
+	}
 }
 
 func (p *passage) fail(e SpanError) {

@@ -52,6 +52,14 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// UnpreparedError says that a report table is not, or not any more, what Prepare made of it: it is not there, or lacks a column
+// or its type. To prepare the dataset again mends that.
+type UnpreparedError struct{ Err error }
+
+func (e *UnpreparedError) Error() string { return e.Err.Error() }
+
+func (e *UnpreparedError) Unwrap() error { return e.Err }
+
 // What is kept of old runs.
 const (
 	KeepRuns = 90 * 24 * time.Hour // by when a run began

@@ -298,3 +298,14 @@ func TestARetryWaitsForCommitsInFlight(t *testing.T) {
 	w.equal("retried", done, sink.Retried{Outdated: 1})
 	w.equal("n", w.cell(`SELECT n FROM samespace.calls`), "2")
 }
+
+// A column that another replica has widened holds other bytes than this one would send.
+func TestACommitIntoAWidenedColumnIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`ALTER TABLE samespace.calls ALTER COLUMN n TYPE numeric`)
+	_, err := w.Commit(t.Context(), batch(w.lease(0), rows(0, 3, 1)))
+	var unprepared *sink.UnpreparedError
+	if !errors.As(err, &unprepared) {
+		t.Errorf("got %v, want that the table is to be prepared again", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
+	"samespace-exporter/internal/sink"
 )
 
 const (
@@ -150,8 +151,8 @@ func (a *arranged) judge(compared []schema.Column, fields [][]byte) error {
 func checkColumns(table string, columns []schema.Column, fields []pgconn.FieldDescription) error {
 	for i, c := range columns {
 		if i < len(fields) && fields[i].DataTypeOID != wireTypeOf(c.Type).oid {
-			return fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
-				"give all replicas the same configuration and restart this one", c.Name, table, wireTypeOf(c.Type).native)
+			return &sink.UnpreparedError{Err: fmt.Errorf("column %s of %s is no %s any more: it was altered since this exporter started; "+
+				"give all replicas the same configuration and restart this one", c.Name, table, wireTypeOf(c.Type).native)}
 		}
 	}
 	return nil

@@ -51,7 +51,8 @@ func inTheWay(err error) bool {
 	return false
 }
 
-// classify says what was tried, and makes an UnavailableError of what may succeed later.
+// classify says what was tried, and makes an UnavailableError of what may succeed later, an UnpreparedError of what may once
+// the table is prepared again.
 func classify(ctx context.Context, verb string, err error) error {
 	if err == nil {
 		return nil
@@ -61,6 +62,10 @@ func classify(ctx context.Context, verb string, err error) error {
 	}
 	if hint := unavailableHint(err); hint != "" {
 		return fmt.Errorf("%s: %w", verb, &sink.UnavailableError{Hint: hint, Err: inOneLine{err}})
+	}
+	switch sqlState(err) {
+	case undefinedTable, undefinedColumn:
+		err = &sink.UnpreparedError{Err: err}
 	}
 	return fmt.Errorf("%s: %w", verb, err)
 }

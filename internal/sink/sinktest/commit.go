@@ -29,6 +29,7 @@ func commitTests() []exercise {
 		{"all or nothing when a row is refused", testCommitPoisoned},
 		{"all or nothing when it is cancelled", testCommitCancelled},
 		{"all or nothing whenever its context ends", testCommitEnding},
+		{"into a table that was altered", testCommitUnprepared},
 		{"no rows", testCommitNoRows},
 		{"again with the same lease", testCommitAgain},
 		{"counts into the run", testCommitRun},
@@ -307,6 +308,26 @@ func testCommitPoisoned(b bench) {
 	}
 	equal(b, "what the warehouse holds", b.everything(), before)
 	equal(b, "without the poison", b.commit(b.mixed(batch.Lease)), sink.Counts{Inserted: 1, Updated: 1})
+}
+
+// What preparing again mends is told from what it does not.
+func testCommitUnprepared(b bench) {
+	b.planned(0, 1)
+	batch := read(b.claim(anything(1)), clock(1, 0), clock(1, 0), call("a", clock(0, 1), "Asha", 1))
+	for _, altered := range []string{
+		`ALTER TABLE ` + b.Table(calls) + ` DROP COLUMN agent`,
+		`DROP TABLE ` + b.Table(calls),
+	} {
+		b.query(altered)
+		_, err := b.Commit(b.t.Context(), batch)
+		var unprepared *sink.UnpreparedError
+		if !errors.As(err, &unprepared) {
+			b.t.Errorf("%s: got %v, want that the table is to be prepared again", altered, err)
+		}
+		b.prepare(callsDataset())
+	}
+	batch.Lease = b.claim(anything(1))
+	equal(b, "prepared again", b.commit(batch), sink.Counts{Inserted: 1})
 }
 
 func testCommitCancelled(b bench) {

@@ -34,8 +34,8 @@ import (
 // that uses a warehouse declares the few methods that it needs.
 //
 // Every method may be called from several goroutines and, for one database, from several processes. Errors
-// are *sink.UnavailableError when the warehouse cannot be reached or cannot write, sink.ErrLeaseLost where
-// that is said, else they are permanent. Times that come back are in UTC.
+// are *sink.UnavailableError when the warehouse cannot be reached or cannot write, *sink.UnpreparedError when a report
+// table was altered since it was prepared, sink.ErrLeaseLost where that is said, else they are permanent. Times that come back are in UTC.
 //
 // What Plan, Claim, EndRun and Status cost does not grow with the number of final windows, nor what Plan and Claim cost
 // with the number of due ones.

@@ -11,7 +11,8 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-// explain classes an error of the driver: the end of ctx, a warehouse that is not available, or a lasting one.
+// explain classes an error of the driver: the end of ctx, a warehouse that is not available, a table that is not as it was
+// prepared, or a lasting one.
 func (w *Warehouse) explain(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
@@ -20,6 +21,10 @@ func (w *Warehouse) explain(ctx context.Context, what string, err error) error {
 	if errors.As(err, &driver) {
 		if hint := hint(driver.Code()); hint != "" {
 			return &sink.UnavailableError{Err: fmt.Errorf("%s in %s: %w", what, w.path, err), Hint: hint}
+		}
+		// SQLite has one code for what is not there and for every other mistake in a statement.
+		if driver.Code()&primary == sqlite3.SQLITE_ERROR {
+			err = &sink.UnpreparedError{Err: err}
 		}
 	}
 	return fmt.Errorf("%s: %w", what, err)
