@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"samespace-exporter/internal/export"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
 )
@@ -106,6 +107,32 @@ func TestAWarehouseThatWasAwayIsNoTroubleOfItsDatasets(t *testing.T) {
 	w.App.warehouse = w.App.warehouse.(silent).Warehouse
 	w.alarms.check(t.Context())
 	if len(people.messages) != 2 || strings.Contains(people.messages[1], "first") {
+		t.Errorf("told: %q", people.messages)
+	}
+	close(stop)
+	<-done
+}
+
+// preparing is a warehouse whose table another process prepares.
+type preparing struct{ export.Warehouse }
+
+func (preparing) Prepare(context.Context, sink.Dataset) (sink.Prepared, error) {
+	return sink.Prepared{}, &sink.UnavailableError{Err: sink.ErrBeingPrepared, Hint: "it is tried again"}
+}
+
+// That a replica waits for another one, which alters the table, is no trouble.
+func TestATableThatIsBeingPreparedIsNoTrouble(t *testing.T) {
+	w := newWard(t)
+	people := alarmed(w.App)
+	w.exporters[0].Warehouse = preparing{w.warehouse}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		w.pass(t.Context(), w.jobs[0], stop)
+	}()
+	w.looks(5)
+	w.alarms.check(t.Context())
+	if len(people.messages) > 0 {
 		t.Errorf("told: %q", people.messages)
 	}
 	close(stop)

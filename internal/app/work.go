@@ -69,7 +69,8 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue 
 		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
 		away := errors.As(err, &unavailable)
-		if !s.Stopped && (!away || looks > 0) { // a warehouse that is back at the next look is no news
+		// A warehouse that is back at the next look is no news, nor is a table that another replica alters.
+		if !s.Stopped && (!away || looks > 0) && !errors.Is(err, sink.ErrBeingPrepared) {
 			a.alarms.passed(s.Dataset, besides(s, err)) // of spans that failed the ledger tells, whoever reads them next
 		}
 		if !away || !a.health.wait(ctx, stop, looks) {

@@ -35,6 +35,10 @@ var ErrLeaseLost = errors.New("lease lost: another replica took the span over")
 // would read is no longer what the table and the ledger are to hold. It is no failure of the dataset.
 var ErrSuperseded = errors.New("another process has prepared this dataset with another config: restart this one with the newer config")
 
+// ErrBeingPrepared says that another process has been preparing the table for long: it builds an index, or widens a column
+// of a large table. It comes with an UnavailableError, but is no trouble of the warehouse's.
+var ErrBeingPrepared = errors.New("another process is preparing the same table")
+
 // ErrNotMigrated says that the exporter's own tables are not there yet.
 var ErrNotMigrated = errors.New("the exporter's own tables are not there yet: its first run makes them, or exporter migrate")
 

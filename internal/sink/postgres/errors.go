@@ -24,6 +24,9 @@ const undefinedTable = "42P01"
 // undefinedColumn says that a table is there, but is not what this version of the program makes of it.
 const undefinedColumn = "42703"
 
+// lockTimedOut says that somebody held a lock for longer than a statement was to wait for it.
+const lockTimedOut = "55P03"
+
 // inTx runs work in a transaction: all of it is kept, or nothing. work may run several times, each time on
 // another connection. The error says what was tried.
 func (w *Warehouse) inTx(ctx context.Context, verb string, work func(tx pgx.Tx) error) error {
@@ -108,7 +111,7 @@ func unavailableHint(err error) string {
 		return "create the database, or mend its name in warehouse.dsn"
 	case code == "42501":
 		return "grant the user of warehouse.dsn what deploy/postgres/roles.sql grants the exporter; exporter check says what lacks"
-	case code == "55P03":
+	case code == lockTimedOut:
 		return "a long query or transaction holds a lock on the table: it is tried again"
 	case code == "25P03": // see silence
 		return "the exporter fell silent within a transaction: see whether its machine, or the net between, is overloaded"

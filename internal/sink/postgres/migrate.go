@@ -15,7 +15,7 @@ import (
 // Locks of the exporter in a database, held to the end of a transaction: that works behind PgBouncer too.
 const (
 	migrateLock = 0x65787000 + iota // "exp"
-	prepareLock
+	schemaLock
 )
 
 // Migrate brings the exporter's own tables to the newest version. Processes that start at once wait for each

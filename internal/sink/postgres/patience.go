@@ -24,6 +24,8 @@ const (
 	pingTimeout = 5 * time.Second
 	// silence is the part of a transaction's time that the server waits for its client's next message.
 	silence = 5
+	// turn is the part of a transaction's time that a Prepare waits for another one of its table: it holds a connection.
+	turn = 5
 )
 
 // The modes of transactions.
@@ -79,5 +81,11 @@ func waitFor(ctx context.Context, tx pgx.Tx, timeout time.Duration) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds()))
+	return err
+}
+
+// lockWithin bounds how long each statement of a transaction waits for a lock. Zero: as long as it may run.
+func lockWithin(ctx context.Context, tx pgx.Tx, timeout time.Duration) error {
+	_, err := tx.Exec(ctx, statement("lock_timeout"), fmt.Sprint(timeout.Milliseconds()))
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,10 +16,14 @@ import (
 var errNoCitus = errors.New("warehouse.distribute is set, but the database has no Citus: run CREATE EXTENSION citus, or set it to false")
 
 // Prepare makes the report table, or what it lacks, and enters the dataset. Processes that start at once wait
-// for each other. Sessions need no reset: they remember descriptions of the exporter's own tables only.
+// for each other where the dataset or a table is the same. Sessions need no reset: they remember descriptions of the
+// exporter's own tables only.
 func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
 	err = w.inTx(ctx, "prepare", func(tx pgx.Tx) error {
-		if err := takeLock(ctx, tx, prepareLock); err != nil {
+		if err := w.takeTurn(ctx, tx, d); err != nil {
+			return err
+		}
+		if err := w.awaitSchema(ctx, tx); err != nil {
 			return err
 		}
 		prepared, err = w.prepare(ctx, tx, d)
@@ -63,6 +66,33 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 	}
 	prepared.Unpromoted, err = unpromoted(ctx, tx, d)
 	return prepared, err
+}
+
+// takeTurn waits until nobody else prepares the dataset or one of its tables: not for long, since their DDL may take hours.
+func (w *Warehouse) takeTurn(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
+	names := []string{"dataset " + d.Name}
+	for _, t := range append([]schema.Table{d.Table}, d.Besides...) {
+		names = append(names, w.target(t).name())
+	}
+	if err := lockWithin(ctx, tx, w.timeout/turn); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, statement("prepare_turn"), names); err != nil {
+		if sqlState(err) == lockTimedOut {
+			return fmt.Errorf("%w: %w", sink.ErrBeingPrepared, err)
+		}
+		return err
+	}
+	return lockWithin(ctx, tx, 0)
+}
+
+// awaitSchema waits, where the schema is not there, for whoever may be making it for another table. All tables of one that
+// is not there are new, so that takes no time.
+func (w *Warehouse) awaitSchema(ctx context.Context, tx pgx.Tx) error {
+	if exists, err := schemaExists(ctx, tx, w.schema); exists || err != nil {
+		return err
+	}
+	return takeLock(ctx, tx, schemaLock)
 }
 
 // changes are the statements that make the table what it should be; created says whether it is not there.
@@ -124,8 +154,7 @@ func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string, p
 	if err := waitFor(ctx, tx, patience); err != nil {
 		return err
 	}
-	timeout := strconv.FormatInt(w.lockTimeout.Milliseconds(), 10)
-	if _, err := tx.Exec(ctx, statement("lock_timeout"), timeout); err != nil {
+	if err := lockWithin(ctx, tx, w.lockTimeout); err != nil {
 		return err
 	}
 	for _, s := range statements {
@@ -133,7 +162,7 @@ func (w *Warehouse) alter(ctx context.Context, tx pgx.Tx, statements []string, p
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	if _, err := tx.Exec(ctx, statement("lock_timeout"), "0"); err != nil {
+	if err := lockWithin(ctx, tx, 0); err != nil {
 		return err
 	}
 	return waitFor(ctx, tx, w.timeout)
@@ -190,8 +219,8 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, create
 	return changed, err
 }
 
-// forgetTable makes the windows of every dataset of a table as if never read. The lock of prepare keeps two of them
-// from waiting for each other.
+// forgetTable makes the windows of every dataset of a table as if never read. Two of them that wait for each other, since
+// their datasets change tables, are tried again.
 func (w *Warehouse) forgetTable(ctx context.Context, tx pgx.Tx, table string) error {
 	rows, err := tx.Query(ctx, statement("datasets_of_table"), w.schema, table)
 	if err != nil {

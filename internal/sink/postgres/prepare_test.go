@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
@@ -33,6 +34,38 @@ func TestPrepareWaitsForCommitsByTheOlderConfig(t *testing.T) {
 	w.noError(<-committed)
 	w.noError(<-prepared)
 	w.equal("window", w.cell(`SELECT state || extract(hour FROM next_read_at AT TIME ZONE 'UTC') FROM exporter.windows`), "read2")
+}
+
+// A change of a table that takes long holds up no other table; who prepares the same one is told so before long.
+func TestALongChangeHoldsUpItsOwnTableOnly(t *testing.T) {
+	w := newWorld(t)
+	w.lockTimeout = time.Minute
+	w.exec(`BEGIN; LOCK TABLE samespace.calls IN ACCESS SHARE MODE`)
+	widened, apart, renamed := dataset(), dataset(), dataset()
+	widened.Table.Columns[2].Type = schema.Numeric
+	apart.Name, apart.Table.Name = "apart", "apart"
+	renamed.Table.Name = "renamed"
+	prepared := make(chan error, 1)
+	go func() {
+		_, err := w.Prepare(t.Context(), widened)
+		prepared <- err
+	}()
+	w.awaitLockWaits(1)
+	_, err := w.Prepare(t.Context(), apart)
+	w.noError(err)
+	shared := dataset()
+	shared.Name = "shared"
+	hasty := w.patient(time.Second)
+	for name, d := range map[string]sink.Dataset{"same": dataset(), "table": shared, "dataset": renamed} {
+		_, err = hasty.Prepare(t.Context(), d)
+		if unavailable(t, err); !errors.Is(err, sink.ErrBeingPrepared) {
+			t.Errorf("%s: got %v, want that the table is being prepared", name, err)
+		}
+	}
+	w.exec(`COMMIT`)
+	w.noError(<-prepared)
+	_, err = hasty.Prepare(t.Context(), widened)
+	w.noError(err)
 }
 
 func TestAClaimWaitsForThePrepareOfANewerConfig(t *testing.T) {

@@ -16,6 +16,7 @@ func concurrencyTests() []exercise {
 		{"the same keys from two sides", testConcurrentKeys},
 		{"planned at once", testConcurrentPlans},
 		{"prepared at once", testConcurrentPrepares},
+		{"the first tables prepared at once", testConcurrentFirstPrepares},
 	}
 }
 
@@ -133,4 +134,17 @@ func testConcurrentPrepares(b bench) {
 		}
 	}
 	equal(b, "tables created", n, 1)
+}
+
+func testConcurrentFirstPrepares(b bench) {
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		d := callsDataset()
+		d.Name = fmt.Sprint("calls", n)
+		d.Table.Name = d.Name
+		p, err := w.Prepare(ctx, d)
+		if err == nil && !p.Created {
+			return fmt.Errorf("%s was there", d.Name)
+		}
+		return err
+	})
 }
