@@ -22,7 +22,7 @@ const (
 	// time, so that a report that the API refuses costs few requests.
 	firstRest = time.Minute
 	lastRest  = 15 * time.Minute
-	// firstWait and lastWait bound the time between two looks for a warehouse that is away.
+	// firstWait and lastWait bound the time between two looks for a warehouse that is away, or for windows that others hold.
 	firstWait = time.Second
 	lastWait  = time.Minute
 )
@@ -183,7 +183,15 @@ func (h *health) of(dataset string) (status.State, string) {
 
 // wait waits before the nth next look for the warehouse; false when the daemon is to stop.
 func (h *health) wait(ctx context.Context, stop <-chan struct{}, n int) bool {
-	timer := h.clock.NewTimer(min(firstWait<<min(n, 10), lastWait))
+	return h.pause(ctx, stop, waitBefore(n))
+}
+
+// waitBefore is how long to wait before the nth next look.
+func waitBefore(n int) time.Duration { return min(firstWait<<min(n, 10), lastWait) }
+
+// pause waits so long; false when the daemon is to stop.
+func (h *health) pause(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
+	timer := h.clock.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.Chan():

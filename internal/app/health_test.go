@@ -282,11 +282,13 @@ func (w *ward) looks(n int) {
 	w.awaitWaiting()
 }
 
-// awaitWaiting returns once a pass waits for its warehouse.
+// awaitWaiting returns once a pass waits for its warehouse, or for others.
 func (w *ward) awaitWaiting() {
 	w.Helper()
-	if err := w.clock.BlockUntilContext(w.Context(), 1); err != nil {
-		w.Fatal(err)
+	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+	defer cancel()
+	if err := w.clock.BlockUntilContext(ctx, 1); err != nil {
+		w.Fatalf("no pass waits: %v", err)
 	}
 }
 
@@ -353,6 +355,73 @@ func TestWaitingForAWarehouseCanBeStopped(t *testing.T) {
 	w.awaitWaiting()
 	close(stop)
 	<-done
+}
+
+// hold leases what is due of the first dataset, as another process does that has planned it.
+func (w *ward) hold(ttl time.Duration) sink.Lease {
+	w.Helper()
+	stopped := make(chan struct{})
+	close(stopped)
+	e, now := w.exporters[0], w.clock.Now()
+	if _, err := e.Export(w.Context(), export.Pass{Kind: sink.RunScheduled, Stop: stopped}); err != nil {
+		w.Fatal(err)
+	}
+	l, ok, err := w.warehouse.Claim(w.Context(), sink.ClaimRequest{
+		Dataset: e.Dataset.Name, ConfigHash: e.Dataset.ConfigHash, Now: now, Edge: now.Add(-time.Hour), Order: sink.OldestFirst,
+		MaxSpan: 1000 * time.Hour, Owner: "another process", TTL: ttl,
+	})
+	if err != nil || !ok {
+		w.Fatalf("claimed: %v, %v", ok, err)
+	}
+	return l
+}
+
+// lapse ends a lease that nobody renews.
+func (w *ward) lapse(l sink.Lease) {
+	w.Helper()
+	l.TTL = -time.Second
+	if err := w.warehouse.Renew(w.Context(), l); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// What a killed process had leased is read once its lease has run out, and not at the next tick, which may be tomorrow's. As
+// long as another one works on it, it is looked for once a minute, and nobody is told.
+func TestWindowsOfAKilledProcessAreReadBeforeTheNextTick(t *testing.T) {
+	w := newWard(t)
+	w.config = strings.ReplaceAll(w.config, "    since:", "    schedule: \"@daily\"\n    since:")
+	w.App = w.open(w.config)
+	l := w.hold(time.Minute)
+	done := make(chan bool)
+	go func() { done <- w.pass(t.Context(), w.jobs[0], nil) }()
+	w.awaitWaiting()
+	asked := len(w.sim.Requests())
+	for range 5 { // it is renewed
+		w.clock.Advance(time.Minute)
+		w.awaitWaiting()
+	}
+	w.expect("requests meanwhile", len(w.sim.Requests()), asked)
+	w.expect("passes told", w.log.says("pass done"), 1)
+	w.lapse(l)
+	w.clock.Advance(time.Minute)
+	w.expect("that the next pass is due", <-done, false)
+	w.expect("passes told", w.log.says("pass done"), 2)
+	w.expect("of the waiting", w.log.says("waiting for"), 0)
+	w.whole(0)
+}
+
+// What others hold is the next tick's where that comes before their lease can end, and the wait for it ends with the daemon.
+func TestWaitingForOthersIsBounded(t *testing.T) {
+	w := newWard(t)
+	w.hold(time.Hour) // the next tick is in five minutes
+	w.expect("that the next pass is due", w.pass(t.Context(), w.jobs[0], nil), false)
+	w = newWard(t)
+	w.hold(time.Minute)
+	stop, done := make(chan struct{}), make(chan bool)
+	go func() { done <- w.pass(t.Context(), w.jobs[0], stop) }()
+	w.awaitWaiting()
+	close(stop)
+	w.expect("that the next pass is due", <-done, false)
 }
 
 // A daemon whose dataset is kept by a newer config says so once, and is not ready any more.

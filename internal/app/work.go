@@ -53,19 +53,33 @@ func (a *App) export(ctx context.Context, j job, stop <-chan struct{}) {
 	}
 }
 
-// pass makes a scheduled pass, and reports whether the next one is due by its end. When the warehouse is away it waits, and
-// goes on as soon as that is back.
+// pass makes a scheduled pass, and reports whether the next one is due by its end. What others hold it waits for and reads:
+// the windows of a killed process, or its own of before the warehouse went away, would else lie until the next tick, which
+// may be tomorrow's.
 func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue bool) {
-	e := j.exporter
-	if !a.health.mayAsk(e.Dataset.Name) {
-		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", e.Dataset.Name)
+	if name := j.exporter.Dataset.Name; !a.health.mayAsk(name) {
+		a.Logger.Debug("no pass: the last ones were refused or failed", "dataset", name)
 		a.alarms.look() // what could not be told yet, or has become stale
 		return false
 	}
+	var held export.Held
+	for waits := 0; ; waits++ {
+		s, until, err := a.passOnceBack(ctx, j, stop, held.Due)
+		held = s.Held
+		if err != nil || s.Stopped || !a.waitForOthers(ctx, stop, s, until, waits) {
+			return err == nil && !s.Stopped && !until.IsZero() && !a.Clock.Now().Before(until)
+		}
+	}
+}
+
+// passOnceBack makes a pass over what is due, or with due over what others held then. When the warehouse is away it waits, and
+// goes on with all that is due as soon as that is back. until is when the next pass is due.
+func (a *App) passOnceBack(ctx context.Context, j job, stop <-chan struct{}, due time.Time) (s export.Summary, until time.Time, err error) {
+	e := j.exporter
 	for looks := 0; ; looks++ {
 		now := a.Clock.Now()
 		tick, until := j.ticks.Last(now, j.location), j.ticks.Next(now, j.location)
-		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until})
+		s, err := e.Export(ctx, export.Pass{Kind: sink.RunScheduled, Order: sink.LiveFirst, Stop: stop, Tick: tick, Until: until, Due: due})
 		a.conclude(s, reason(s, err), a.health.note(e.Dataset.Name, s, err))
 		var unavailable *sink.UnavailableError
 		away := errors.As(err, &unavailable)
@@ -74,9 +88,22 @@ func (a *App) pass(ctx context.Context, j job, stop <-chan struct{}) (nextIsDue 
 			a.alarms.passed(s.Dataset, besides(s, err)) // of spans that failed the ledger tells, whoever reads them next
 		}
 		if !away || !a.health.wait(ctx, stop, looks) {
-			return err == nil && !s.Stopped && !until.IsZero() && !a.Clock.Now().Before(until)
+			return s, until, err
 		}
+		due = time.Time{}
 	}
+}
+
+// waitForOthers waits before the nth look at what others held when a pass ended, until the first of their leases can have ended;
+// false when that is nothing, when the next tick comes before and finds it, or when the daemon is to stop.
+func (a *App) waitForOthers(ctx context.Context, stop <-chan struct{}, s export.Summary, until time.Time, n int) bool {
+	// Longer each time, up to a minute: a lease that has ended may stay in the way, of a commit that is under way.
+	wait := max(s.Held.Left, waitBefore(n))
+	if s.Held.Due.IsZero() || !until.IsZero() && !a.Clock.Now().Add(wait).Before(until) {
+		return false
+	}
+	a.Logger.Debug("waiting for windows that another process holds, or held when it was killed", "dataset", s.Dataset, "wait", wait.String())
+	return a.health.pause(ctx, stop, wait)
 }
 
 // conclude tells what came of a pass; the log only when that is news.

@@ -29,11 +29,12 @@ type Ledger interface {
 	Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error)
 }
 
-// Leases keeps and ends a replica's right to work on a span.
+// Leases keeps and ends a replica's right to work on a span, and says how long others have it.
 type Leases interface {
 	Renew(ctx context.Context, l sink.Lease) error
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
 	Release(ctx context.Context, l sink.Lease) error
+	Held(ctx context.Context, dataset string, now, edge time.Time) (left time.Duration, ok bool, err error)
 }
 
 // Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it. CommitsAtOnce reports
@@ -209,8 +210,16 @@ type Summary struct {
 	Spent sink.Spent
 	// Failed are the spans that were not read, or not stably, with why.
 	Failed []SpanError
+	// Held is what a scheduled pass that came to its end could not claim.
+	Held Held
 	// Stopped is set when the pass was asked to stop before all was done.
 	Stopped bool
+}
+
+// Held are windows that were due when a pass began, and that another process has leased, or had when it was killed. Zero: none.
+type Held struct {
+	Due  time.Time     // Pass.Due of a pass that reads them
+	Left time.Duration // how much longer the first of the leases lasts, if it is not renewed
 }
 
 // SpanError says why a span is not read.

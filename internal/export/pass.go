@@ -28,6 +28,8 @@ type Pass struct {
 	// Until is when the next pass is due, which sees what has become due meanwhile. A pass with work left by then reads one
 	// more span, the one that has been due the longest, so that nothing starves, and ends. Zero: it reads all.
 	Until time.Time
+	// Due, when set, has the pass read only what Summary.Held of an earlier one told of, not what has become due since. Zero: all.
+	Due time.Time
 	// Stop, when closed, ends the pass after the spans that are being read.
 	Stop <-chan struct{}
 }
@@ -51,6 +53,9 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
+	if !p.Due.IsZero() {
+		return p.exportHeld(ctx)
+	}
 	if err := p.retire(ctx); err != nil {
 		return err
 	}
@@ -66,7 +71,36 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.promote(ctx); err != nil {
 		return err
 	}
-	return p.cut(ctx)
+	if err := p.cut(ctx); err != nil {
+		return err
+	}
+	return p.seeHeld(ctx)
+}
+
+// exportHeld reads what others held when the pass before looked. The next pass does all the rest.
+func (p *passage) exportHeld(ctx context.Context) error {
+	if err := p.exportDue(ctx); err != nil {
+		return err
+	}
+	if p.run.ID != 0 {
+		if err := p.reconcile(ctx); err != nil {
+			return err
+		}
+	}
+	return p.seeHeld(ctx)
+}
+
+// seeHeld sees what is left since others hold it. Nobody waits for it but who comes back on a schedule, and not where the next
+// pass is due.
+func (p *passage) seeHeld(ctx context.Context) error {
+	if p.Kind != sink.RunScheduled || p.stopped() || p.relieved() {
+		return nil
+	}
+	left, ok, err := p.Warehouse.Held(ctx, p.Dataset.Name, p.now, p.edge)
+	if ok {
+		p.summary.Held = Held{Due: p.now, Left: left}
+	}
+	return err
 }
 
 // passage is a pass under way. What is due is fixed when it begins: a window that becomes due while it runs is the next
@@ -74,8 +108,9 @@ func (p *passage) export(ctx context.Context) error {
 type passage struct {
 	*Exporter
 	Pass
-	now  time.Time
-	edge time.Time // nothing at or after it is read
+	began time.Time
+	now   time.Time // what is due by then is read
+	edge  time.Time // nothing at or after it is read
 
 	run     sink.Run
 	trouble sink.Trouble // as the warehouse has it
@@ -104,9 +139,13 @@ type passage struct {
 	failures int
 }
 
-func (e *Exporter) passage(pass Pass, now time.Time) *passage {
+func (e *Exporter) passage(pass Pass, began time.Time) *passage {
+	now := began
+	if !pass.Due.IsZero() {
+		now = pass.Due
+	}
 	p := &passage{
-		Exporter: e, Pass: pass, now: now, edge: e.Dataset.edge(now),
+		Exporter: e, Pass: pass, began: began, now: now, edge: e.Dataset.edge(now),
 		contest: contest{of: &e.overtaken}, summary: Summary{Dataset: e.Dataset.Name},
 	}
 	if e.Dataset.Snapshot {
@@ -274,7 +313,7 @@ func (p *passage) beginRun(ctx context.Context) error {
 	if p.run.ID != 0 {
 		return nil
 	}
-	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.now}
+	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.began}
 	id, err := p.Warehouse.BeginRun(ctx, p.run)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
 	case p.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost):
 		return sink.Trouble{}, false
 	}
-	t = sink.Trouble{Problem: sink.ProblemFailing, Reason: err.Error(), Since: p.now}
+	t = sink.Trouble{Problem: sink.ProblemFailing, Reason: err.Error(), Since: p.began}
 	if errors.As(err, &request) {
 		switch request.Class {
 		case source.Unauthorized:

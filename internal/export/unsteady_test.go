@@ -126,6 +126,13 @@ func (u *unsteady) Release(ctx context.Context, l sink.Lease) error {
 	return u.warehouse.Release(ctx, l)
 }
 
+func (u *unsteady) Held(ctx context.Context, dataset string, now, edge time.Time) (time.Duration, bool, error) {
+	if err := u.way(); err != nil {
+		return 0, false, err
+	}
+	return u.warehouse.Held(ctx, dataset, now, edge)
+}
+
 func (u *unsteady) Commit(ctx context.Context, b sink.Batch) (sink.Counts, error) {
 	if err := u.way(); err != nil {
 		return sink.Counts{}, err

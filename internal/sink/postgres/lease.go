@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,6 +29,18 @@ func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
 		}
 	}
 	return w.writeLease(ctx, "release lease", "release", l, before)
+}
+
+// Held is how much longer the first lease lasts that keeps a due window from being claimed; ok is false when none does.
+func (w *Warehouse) Held(ctx context.Context, dataset string, now, edge time.Time) (left time.Duration, ok bool, err error) {
+	var first *time.Duration
+	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, statement("held"), dataset, now, edge).Scan(&first)
+	})
+	if err != nil || first == nil {
+		return 0, false, classify(ctx, "see what is leased", err)
+	}
+	return *first, true, nil
 }
 
 // writeLease runs a statement that counts the lease's windows which are still of its epoch.

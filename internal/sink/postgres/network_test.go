@@ -61,6 +61,7 @@ func (w world) calls(at *Warehouse) map[string]func() error {
 		"commit":  func() error { _, err := at.Commit(ctx, batch(lease, rows(60, 120, 1))); return err },
 		"fail":    func() error { return at.Fail(ctx, lease, sink.Failure{Error: "test", NextReadAt: w.now()}) },
 		"release": func() error { return at.Release(ctx, lease) },
+		"held":    func() error { _, _, err := at.Held(ctx, "calls", w.now(), w.now()); return err },
 		"begin run": func() error {
 			_, err := at.BeginRun(ctx, sink.Run{Dataset: "calls", Kind: sink.RunOnce, StartedAt: w.now()})
 			return err

@@ -13,6 +13,7 @@ func leaseTests() []exercise {
 	return []exercise{
 		{"holds others off until it ends", testLeaseExclusive},
 		{"renewed", testLeaseRenewed},
+		{"says how long it lasts", testLeaseHeld},
 		{"a later epoch each time", testLeaseEpoch},
 		{"lost when taken over", testLeaseTakenOver},
 		{"lost in part when taken over in part", testLeaseTakenOverInPart},
@@ -50,6 +51,31 @@ func testLeaseRenewed(b bench) {
 	b.commit(read(l, clock(3, 0), clock(3, 0)))
 	b.noError(b.Renew(b.t.Context(), l))
 	equal(b, "a window that is done is not leased again", b.due(clock(3, 0), clock(3, 0)), true)
+}
+
+func testLeaseHeld(b bench) {
+	b.planned(0, 3)
+	held := func(what string, now, edge time.Time, want bool) time.Duration {
+		b.t.Helper()
+		left, ok, err := b.Second().Held(b.t.Context(), calls, now, edge)
+		b.noError(err)
+		equal(b, what, ok, want)
+		return left
+	}
+	held("before a claim", clock(3, 0), clock(3, 0), false)
+	l := b.claim(within(hours(1, 3)))
+	if left := held("under a lease of an hour", clock(3, 0), clock(3, 0), true); left > l.TTL || left < l.TTL-time.Minute {
+		b.t.Errorf("a lease of %s lasts %s", l.TTL, left)
+	}
+	held("before they are due", clock(0, 0).Add(-time.Hour), clock(3, 0), false)
+	held("behind the edge", clock(3, 0), clock(1, 0), false)
+	b.expireLeases()
+	if left := held("once it has ended", clock(3, 0), clock(3, 0), true); left > 0 {
+		b.t.Errorf("a lease that has ended lasts %s", left)
+	}
+	b.noError(b.Renew(b.t.Context(), l))
+	b.commit(read(l, clock(3, 0), clock(9, 0)))
+	held("once they are read", clock(9, 0), clock(9, 0), false)
 }
 
 func testLeaseEpoch(b bench) {

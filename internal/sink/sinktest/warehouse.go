@@ -89,6 +89,9 @@ type Warehouse interface {
 	// Renew lengthens the lease on those of its windows that are still running, to TTL from now.
 	// ErrLeaseLost when any of the lease's windows has another epoch.
 	Renew(ctx context.Context, l sink.Lease) error
+	// Held is how much longer the first of the leases lasts that keep windows from being claimed which are due by now and
+	// edge, less than nothing when it has ended; ok is false when nothing that is due is under a lease.
+	Held(ctx context.Context, dataset string, now, edge time.Time) (left time.Duration, ok bool, err error)
 	// Commit writes the batch: the fence first, then the rows that differ from what the table has, in key
 	// order, the rejects, and the ledger, in one transaction. ErrLeaseLost when any of the windows that
 	// it has readings of has another epoch: then nothing was written. A lease that has ended but was not taken over still commits. The

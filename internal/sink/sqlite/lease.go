@@ -42,6 +42,17 @@ func (w *Warehouse) Release(ctx context.Context, l sink.Lease) error {
 	})
 }
 
+// Held is how much longer the first lease lasts that keeps a due window from being claimed; ok is false when none does.
+func (w *Warehouse) Held(ctx context.Context, dataset string, now, edge time.Time) (left time.Duration, ok bool, err error) {
+	var first time.Time
+	err = w.reader.QueryRowContext(ctx, statement("held"), sql.Named("dataset", dataset),
+		sql.Named("now", stamp(now)), sql.Named("edge", stamp(edge))).Scan(at(&first))
+	if err != nil {
+		return 0, false, w.explain(ctx, "see what is leased", err)
+	}
+	return time.Until(first), !first.IsZero(), nil
+}
+
 // underLease writes behind the lease's fence. A lease without windows has nothing to write to.
 func (w *Warehouse) underLease(ctx context.Context, what string, l sink.Lease, do func(tx *transaction) error) error {
 	if len(l.Entries) == 0 {
