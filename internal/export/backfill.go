@@ -45,18 +45,16 @@ func (e *Exporter) Backfill(ctx context.Context, r Range) (Summary, error) {
 	if r.NewestFirst {
 		p.Order = sink.NewestFirst
 	}
-	err := p.backfill(ctx, r)
+	within, err := p.gridRange(r)
+	if err != nil {
+		return p.summary, err // a mistake of who asks is no trouble of the dataset: nothing is kept of it
+	}
+	err = p.backfill(ctx, r, within)
 	return p.finish(ctx, began, err)
 }
 
-func (p *passage) backfill(ctx context.Context, r Range) error {
-	if p.Dataset.Snapshot {
-		return &SnapshotError{Dataset: p.Dataset.Name}
-	}
-	within, err := p.gridRange(r)
-	if err != nil {
-		return err
-	}
+// backfill reads the windows of a range, which within is on the grid's bounds.
+func (p *passage) backfill(ctx context.Context, r Range, within window.Window) error {
 	if err := p.recall(ctx); err != nil {
 		return err
 	}
@@ -87,8 +85,11 @@ func (p *passage) backfill(ctx context.Context, r Range) error {
 	return p.reconcile(ctx)
 }
 
-// gridRange is the range on the grid's bounds, and no further than the edge.
+// gridRange is the range on the grid's bounds, and no further than the edge. The error says why none can be read.
 func (p *passage) gridRange(r Range) (window.Window, error) {
+	if p.Dataset.Snapshot {
+		return window.Window{}, &SnapshotError{Dataset: p.Dataset.Name}
+	}
 	to := r.To
 	if to.IsZero() || to.After(p.edge) {
 		to = p.edge
