@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
@@ -12,6 +13,11 @@ import (
 // told by other processes too. It is written when it changes only.
 func (p *passage) tellTrouble(ctx context.Context, err error) error {
 	trouble, known := p.troubleOf(err)
+	if err == nil && p.idle() && p.trouble.Problem == sink.ProblemFailing {
+		if known, err = p.noWindowFails(ctx); err != nil {
+			return err
+		}
+	}
 	if !known || trouble.Problem == p.trouble.Problem && trouble.Reason == p.trouble.Reason {
 		return nil
 	}
@@ -39,4 +45,20 @@ func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
 		}
 	}
 	return t, true
+}
+
+// idle reports whether a pass that came to its end found nothing due. It did not ask the API: it can tell only that nothing else
+// is in the way any more.
+func (p *passage) idle() bool {
+	return !p.summary.Stopped && p.summary.Spans == 0 && len(p.summary.Failed) == 0
+}
+
+// noWindowFails reports whether no window waits to be read again after it failed, which may be what the trouble is about.
+func (p *passage) noWindowFails(ctx context.Context) (bool, error) {
+	all, err := p.Warehouse.Status(ctx, p.now)
+	if err != nil {
+		return false, fmt.Errorf("see whether windows fail: %w", err)
+	}
+	of := sink.StatusOf(all, p.Dataset.Name)
+	return of == nil || of.Failed == 0, nil
 }
