@@ -148,7 +148,7 @@ func (h *health) noteKey(dataset string, s export.Summary, err error) (news bool
 		known := h.refused[of]
 		h.refused[of] = &refusal{reason: err.Error(), probeAt: h.clock.Now().Add(keyProbe)}
 		if known == nil {
-			h.logger.Error("the API refuses the key: it is asked again now and then, and at once when the exporter is restarted with another key",
+			h.logger.Error("the API refuses the key: it is asked again now and then, and at once when the exporter is reloaded or restarted with another key",
 				"dataset", dataset, "all_datasets", of == "", "next_try", h.refused[of].probeAt, "error", err)
 		}
 		return false

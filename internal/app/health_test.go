@@ -179,6 +179,7 @@ func testARefusedKeyStopsTheAsking(t *testing.T, refused simulator.Fault) {
 	}
 	w.expect("errors told", w.log.says("level=ERROR"), 1)
 	w.expect("of the key", w.log.says("the API refuses the key"), 1)
+	w.expect("what helps", w.log.says("at once when the exporter is reloaded or restarted with another key"), 1)
 	w.expect("states", w.states(), "first: key refused")
 	state, _ := w.health.of("second")
 	w.expect("here", state, status.KeyRefused)
