@@ -203,7 +203,7 @@ func (d *draft) mappingPlace(path string) (at place, right string) {
 		at := d.at("key")
 		return at.item(index), "name fields that are mapped and exact: " + d.fieldNames()
 	case "time_field":
-		return d.at("time_field"), "name a mapped field with a time: " + d.fieldNames()
+		return d.at("time_field"), d.timeFieldNames()
 	case "transform_key":
 		return d.at("transform_key"), "add transform_key: ${TRANSFORM_KEY}"
 	}
@@ -218,6 +218,20 @@ func (d *draft) fieldNames() string {
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+// timeFieldNames says which fields may be the time field: those that are mapped with a type of a time.
+func (d *draft) timeFieldNames() string {
+	var all []string
+	for _, f := range d.Fields {
+		if f.Name != "" && f.Type.IsTime() {
+			all = append(all, f.Name)
+		}
+	}
+	if len(all) == 0 {
+		return "no field with a time is mapped: map one, or leave time_field out"
+	}
+	return "name a mapped field with a time: " + strings.Join(all, ", ")
 }
 
 // checkSort turns the name of the field to sort by into its metric id.

@@ -231,7 +231,7 @@ func (c *mappingCheck) timeField() {
 	f, ok := c.field(c.mapping.TimeField)
 	if !ok {
 		c.fail("time_field", "no field is named %q", c.mapping.TimeField)
-	} else if f.Type != Timestamptz && f.Type != Timestamp && f.Type != Date {
+	} else if !f.Type.IsTime() {
 		c.fail("time_field", "%s is %s, and must be %s, %s or %s", f.Name, f.Type, Timestamptz, Timestamp, Date)
 	}
 }

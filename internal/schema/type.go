@@ -48,6 +48,9 @@ func (t Type) String() string {
 // IsNumber reports whether the type's values are numbers.
 func (t Type) IsNumber() bool { return t == Integer || t == Numeric || t == Float || t == Duration }
 
+// IsTime reports whether the type's values are times, or days.
+func (t Type) IsTime() bool { return t == Timestamptz || t == Timestamp || t == Date }
+
 // holdsText reports whether the type's values are texts.
 func (t Type) holdsText() bool { return t == Text || t == Numeric || t == Duration || t == JSON }
 
