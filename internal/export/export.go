@@ -228,7 +228,7 @@ type SpanError struct {
 	Err  error
 }
 
-func (e SpanError) Error() string { return e.Span.String() + ": " + e.Err.Error() }
+func (e SpanError) Error() string { return spanText(e.Span) + ": " + e.Err.Error() }
 
 func (e SpanError) Unwrap() error { return e.Err }
 
@@ -240,7 +240,10 @@ type FailedError struct {
 }
 
 func (e *FailedError) Error() string {
-	if len(e.Failed) == 1 {
+	switch {
+	case len(e.Failed) == 1 && isSnapshot(e.Failed[0].Span):
+		return "it was not read: " + e.Failed[0].Err.Error()
+	case len(e.Failed) == 1:
 		return fmt.Sprintf("a span was not read, %v", e.Failed[0])
 	}
 	return fmt.Sprintf("%d spans were not read, the first of them %v", len(e.Failed), e.Failed[0])

@@ -250,6 +250,26 @@ func TestSnapshotReplacesTheTable(t *testing.T) {
 	})
 }
 
+// Of a snapshot that failed people are told that it was not read: the window that the ledger has of it is no matter of theirs.
+func TestASnapshotThatFailedIsToldWithoutAWindow(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w := newWorld(t, k, calls(50), start, nil)
+		w.snapshots(sink.ReplaceTable)
+		w.sim.Script(simulator.Always(), simulator.Errors("broken"))
+		s, err := w.exporter.Export(t.Context(), passOnce())
+		if err != nil || len(s.Failed) != 1 {
+			t.Fatalf("%d spans failed: %v", len(s.Failed), err)
+		}
+		if text := s.Err().Error(); !strings.HasPrefix(text, "it was not read: ") || strings.Contains(text, "9000") {
+			t.Errorf("told: %s", text)
+		}
+		if text := s.Failed[0].Error(); !strings.HasPrefix(text, "all of it: ") {
+			t.Errorf("the span's text: %s", text)
+		}
+	})
+}
+
 // Two replicas of one schedule read a snapshot once for each tick.
 func TestReplicasTakeOneSnapshot(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {

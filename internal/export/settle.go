@@ -81,7 +81,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {
-		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", o.event.Span.String(), "rows", counts.Deleted)
+		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", spanText(o.event.Span), "rows", counts.Deleted)
 	}
 	p.sum(event)
 	for _, r := range o.batch.Readings {
@@ -139,12 +139,12 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		p.observe(Event{Step: StepSettled, Span: o.event.Span})
 		return nil
 	case errors.Is(err, sink.ErrLeaseLost):
-		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", o.event.Span.String(), "reason", err)
+		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", spanText(o.event.Span), "reason", err)
 		return nil
 	case len(lease.Entries) == 0:
 		return nil // what failed came after the last commit: nothing is left to be read
 	case errors.As(err, &overtaken) && p.contest.again(lease.Span(), overtaken):
-		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", lease.Span().String(), "reason", err)
+		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", spanText(lease.Span()), "reason", err)
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:
 		return p.write("release", p.Warehouse.Release(writing, lease))

@@ -23,6 +23,14 @@ func isSnapshot(w window.Window) bool {
 	return w.Start.Equal(is.Start) && w.End.Equal(is.End)
 }
 
+// spanText is a span for people, who know nothing of the window of a rolling range or a dashboard.
+func spanText(w window.Window) string {
+	if isSnapshot(w) {
+		return "all of it"
+	}
+	return w.String()
+}
+
 // SnapshotError says that a backfill was asked for of a dataset that has no windows.
 type SnapshotError struct{ Dataset string }
 
