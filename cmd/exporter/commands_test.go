@@ -140,6 +140,24 @@ func TestCheck(t *testing.T) {
 	s.run("check", "--json").ends(app.ExitUnreachable).says("2 things are wrong")
 }
 
+// A key that several rows have is a mistake. A row that the API sends twice is none, nor are rows that nothing has to tell apart.
+func TestCheckOfAKeyThatIsNotUnique(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	report := func(name, more string) string {
+		return fmt.Sprintf("  - {name: %s, report_id: %s, time_field: started_at, since: %s, fields: %s, %s}\n",
+			name, s.report.ID, s.since.Format(time.DateOnly), s.fields, more)
+	}
+	s.sim.Script(simulator.Always(), simulator.Duplicate())
+	s.reports = report("several", "key: [direction, call_id]") + report("appended", "write: append")
+	s.configure()
+	s.run("check").ends(app.ExitDone).prints("ok     report several: ")
+	s.reports += report("shared", "key: [direction]")
+	s.configure()
+	s.run("check").ends(app.ExitUsage).prints("ok     report calls: ", "ok     report several: ", "ok     report appended: ",
+		"WRONG  report shared: key is not unique: 200 of 200 sampled rows share their direction with a row that is not the same", "name more fields under key, or write: append")
+}
+
 func TestStatus(t *testing.T) {
 	for _, w := range warehouses() {
 		t.Run(w.name, func(t *testing.T) {

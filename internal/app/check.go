@@ -151,6 +151,7 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 	var first *schema.RejectError
 	seen := make([]bool, len(table.Columns))
 	extra := 0
+	var rows []schema.Row
 	for _, raw := range sample {
 		row, err := mapper.Map(raw)
 		var reject *schema.RejectError
@@ -163,6 +164,7 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 		case err != nil:
 			return "", err
 		}
+		rows = append(rows, row)
 		if !row.Extra.IsNull() {
 			extra++
 		}
@@ -172,6 +174,10 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 	}
 	if rejected > 0 {
 		return "", fmt.Errorf("%d of %d sampled rows do not fit the mapping; the first one since %w; mend its fields in the config", rejected, len(sample), first)
+	}
+	if n := sharingKeys(table, rows); n > 0 {
+		return "", fmt.Errorf("key is not unique: %d of %d sampled rows share their %s with a row that is not the same, and the table would keep one row of each key; name more fields under key, or write: append",
+			n, len(sample), strings.Join(table.Key, ", "))
 	}
 	text := fmt.Sprintf("%d sampled rows fit the mapping", len(sample))
 	if len(sample) == 1 {
@@ -185,6 +191,37 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 	}
 	return text, nil
 }
+
+// sharingKeys counts the rows whose key another row has that is not the same. What the API sends twice is one row.
+func sharingKeys(table schema.Table, rows []schema.Row) int {
+	if len(table.Key) == 0 {
+		return 0
+	}
+	byKey := map[string][]schema.Row{}
+	for _, row := range rows {
+		key := keyText(table, row)
+		byKey[key] = append(byKey[key], row)
+	}
+	n := 0
+	for _, sharing := range byKey {
+		if slices.ContainsFunc(sharing, func(row schema.Row) bool { return !sameRow(row, sharing[0]) }) {
+			n += len(sharing)
+		}
+	}
+	return n
+}
+
+// keyText is a row's key, the same for the same key only.
+func keyText(table schema.Table, row schema.Row) string {
+	var text strings.Builder
+	for _, i := range table.KeyIndexes() {
+		fmt.Fprintf(&text, "%q ", row.Values[i].Text(table.Columns[i].Type))
+	}
+	return text.String()
+}
+
+// sameRow reports whether the table would have the same of two rows.
+func sameRow(a, b schema.Row) bool { return a.Extra == b.Extra && slices.Equal(a.Values, b.Values) }
 
 func neverSeen(table schema.Table, seen []bool) []string {
 	var never []string
