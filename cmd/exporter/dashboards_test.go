@@ -45,6 +45,9 @@ func TestDashboards(t *testing.T) {
 			s.run("status").ends(app.ExitDone).prints("| operations ", "| floor ")
 			s.run("run", "--backfill", "--from", s.since.Format("2006-01-02")).ends(app.ExitDone)
 			s.run("rejects", "retry").ends(app.ExitDone)
+			if r := s.run("verify", "--from", s.since.Format("2006-01-02")).ends(app.ExitDone); !strings.Contains(r.stderr, ": operations (a dashboard), floor (a dashboard)\n") {
+				t.Errorf("stderr: %s", r.stderr)
+			}
 			s.sim.SetDashboard(simulator.DashboardID, nil)
 			s.run("check").ends(app.ExitUsage).prints("dashboard operations: ", "check dashboard_id")
 			s.run("run", "--once").ends(app.ExitUsage).says("operations", "check dashboard_id")

@@ -27,8 +27,12 @@ extra, or different, by window. It changes nothing, unless --repair is given: th
 differ are read again as the daemon would, and compared once more. Windows that have not been read to
 their end are left out, and counted. It may run beside a daemon of the same config.
 
-Exit code 0: all is equal, by now. 1: there are differences, or something could not be compared: without --to
-what was not read since the last window that was is no matter.`,
+Dashboards, rolling ranges (time_range), and reports and insights that have neither key nor time_field can never
+be compared: what the table has of a window is not known. They are left out, and named; who asks for one by
+--report is told so.
+
+Exit code 0: all that can be compared is equal, by now. 1: there are differences, or something else could not be
+compared: without --to what was not read since the last window that was is no matter.`,
 		Example: `  exporter verify --from 2024-01-01 --to 2024-02-01
   exporter verify --from 2024-01-01 --report calls --repair`,
 		Args: noArgs,
@@ -70,9 +74,11 @@ func (c *command) printVerifications(found []app.Verification, err error) error 
 	if err != nil && !compared {
 		return nil
 	}
+	c.printNotCompared(found)
 	if c.json {
 		return c.printJSON(found)
 	}
+	found = slices.DeleteFunc(slices.Clone(found), func(v app.Verification) bool { return v.NotCompared != "" })
 	var rows [][]string
 	for _, v := range found {
 		missing, extra, different := 0, 0, 0
@@ -95,6 +101,19 @@ func (c *command) printVerifications(found []app.Verification, err error) error 
 		}
 	}
 	return nil
+}
+
+// printNotCompared names the datasets that can never be compared, and why.
+func (c *command) printNotCompared(found []app.Verification) {
+	var names []string
+	for _, v := range found {
+		if v.NotCompared != "" {
+			names = append(names, fmt.Sprintf("%s (%s)", v.Dataset, v.NotCompared))
+		}
+	}
+	if len(names) > 0 {
+		_, _ = fmt.Fprintln(c.stderr, "exporter: not compared, since it is not known what the table has of a window:", strings.Join(names, ", "))
+	}
 }
 
 const (

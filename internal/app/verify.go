@@ -24,6 +24,8 @@ type Verification struct {
 	Repaired  bool             `json:"repaired"`
 	Left      []Difference     `json:"left,omitempty"`
 	Failed    []FailedToVerify `json:"failed,omitempty"`
+	// NotCompared is why the dataset can never be compared; "": it was, and all else is of that.
+	NotCompared string `json:"not_compared,omitempty"`
 }
 
 // Difference is how a window differs between the API and the warehouse.
@@ -87,21 +89,24 @@ func plural(n int, one, many string) string {
 }
 
 // Verify reads a range of the named datasets (none: all) again and compares it with the warehouse. See export.Verify.
-// What was found is in the order of the config. The error joins a *DifferencesError for each dataset that differs, what
+// What was found is in the order of the config, and after that the datasets that can never be compared: nobody asked for these by
+// name, and they are no error. The error joins a *DifferencesError for each dataset that differs, what
 // could not be compared, and why it could not go on; or is ErrInterrupted.
 func (a *App) Verify(ctx context.Context, names []string, r Range, repair bool) ([]Verification, error) {
 	chosen, err := a.choose(names)
 	if err != nil {
 		return nil, err
 	}
+	var others []Verification
 	if len(names) == 0 && slices.ContainsFunc(chosen, verifiable) { // who names one that is not is told so
-		chosen = slices.DeleteFunc(slices.Clone(chosen), func(e *export.Exporter) bool { return !verifiable(e) })
+		chosen, others = verifiableOf(chosen)
 	}
 	found, err := atOnce(ctx, a, chosen, func(hard context.Context, e *export.Exporter) (Verification, error) {
 		from, to := r.in(e.Dataset.Grid.Location())
 		v, err := e.Verify(hard, export.VerifyRange{From: from, To: to, Repair: repair, Stop: ctx.Done()})
 		return verificationOf(v), cmp.Or(err, unequal(v))
 	})
+	found = append(found, others...)
 	if ctx.Err() != nil {
 		return found, ErrInterrupted
 	}
@@ -109,7 +114,19 @@ func (a *App) Verify(ctx context.Context, names []string, r Range, repair bool) 
 }
 
 // verifiable reports whether a dataset can be verified at all.
-func verifiable(e *export.Exporter) bool { return e.Dataset.Comparable() }
+func verifiable(e *export.Exporter) bool { return e.Dataset.Incomparable() == "" }
+
+// verifiableOf are the datasets that can be verified, and what is to be said of the others.
+func verifiableOf(all []*export.Exporter) (chosen []*export.Exporter, others []Verification) {
+	for _, e := range all {
+		if why := e.Dataset.Incomparable(); why != "" {
+			others = append(others, Verification{Dataset: e.Dataset.Name, Differing: []Difference{}, NotCompared: why})
+			continue
+		}
+		chosen = append(chosen, e)
+	}
+	return chosen, others
+}
 
 // unequal says what a verification that came to its end found.
 func unequal(v export.Verification) error {

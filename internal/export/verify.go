@@ -27,7 +27,7 @@ var ErrNotPrepared = errors.New("the warehouse was last prepared with another co
 	"where there is none yet, exporter run --once begins")
 
 // ErrNothingToCompare says that rows of the dataset can neither be told apart nor put into their windows.
-var ErrNothingToCompare = errors.New("a rolling range (time_range), and a report that has neither key nor time_field, cannot be verified: " +
+var ErrNothingToCompare = errors.New("a dashboard, a rolling range (time_range), and a report or insight that has neither key nor time_field, cannot be verified: " +
 	"what the table has of a window is not known; name other datasets with --report")
 
 // maxLooks is how often a window that differs is read before it is given up, since it changes meanwhile.
@@ -78,10 +78,18 @@ func (e *Exporter) Verify(ctx context.Context, r VerifyRange) (Verification, err
 	return v.found, err
 }
 
-// Comparable reports whether what the table has of a window is known, so that it can be verified.
-func (d Dataset) Comparable() bool {
+// Incomparable says why what the table has of a window is not known, so that it can never be verified; "": it can.
+func (d Dataset) Incomparable() string {
 	table := d.Mapper.Table()
-	return !d.Snapshot && (len(table.Key) > 0 || table.TimeField != "")
+	switch {
+	case d.Kind == sink.KindDashboard:
+		return "a dashboard"
+	case d.Snapshot:
+		return "a rolling range"
+	case len(table.Key) == 0 && table.TimeField == "":
+		return "neither key nor time_field"
+	}
+	return ""
 }
 
 // verification is a verification under way.
@@ -91,7 +99,7 @@ type verification struct {
 }
 
 func (v *verification) verify(ctx context.Context, r VerifyRange) error {
-	if !v.Dataset.Comparable() {
+	if v.Dataset.Incomparable() != "" {
 		return ErrNothingToCompare
 	}
 	within := window.Window{Start: r.From, End: r.To}
