@@ -14,7 +14,8 @@ type Promoter interface {
 }
 
 const (
-	// promoteBatch is how many rows are promoted in a transaction: nothing else of the dataset is committed meanwhile.
+	// promoteBatch is how many rows are looked through at once, and promoted in a transaction at most: nothing else of the
+	// dataset is committed meanwhile.
 	promoteBatch = 5000
 	// promoteFor is how long a scheduled pass promotes before it leaves the rest to the next one.
 	promoteFor = time.Minute

@@ -2,7 +2,7 @@ package sink
 
 import "samespace-exporter/internal/schema"
 
-// Promotion asks for the next batch of the rows that have ids in _extra which the mapping names by now.
+// Promotion asks for the next batch of rows, some of which may have ids in _extra that the mapping names by now.
 type Promotion struct {
 	Dataset string
 	// ConfigHash is what the caller prepared the dataset with: ErrSuperseded when another process has prepared it with
@@ -12,7 +12,7 @@ type Promotion struct {
 	// Columns are those to fill: of Prepared.Unpromoted.
 	Columns []string
 	Behind  schema.Row // the row that the batch before ended with; the zero Row: from the first one on
-	Limit   int
+	Limit   int        // how many rows of the table, in the order of the key, whatever they have in _extra
 	// Promote may be called again for a row, when a batch is tried again.
 	Promote Promote
 }

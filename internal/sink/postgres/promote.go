@@ -35,7 +35,7 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	if err != nil {
 		return done, err
 	}
-	done.Last, done.Done, done.Misfits = batch.last, batch.found < p.Limit, batch.misfits
+	done.Last, done.Done, done.Misfits = batch.last, batch.done, batch.misfits
 	if len(batch.after) == 0 && !done.Done {
 		return done, nil
 	}
@@ -72,31 +72,37 @@ func unpromoted(ctx context.Context, tx pgx.Tx, d sink.Dataset) ([]string, error
 type promotion struct {
 	target
 	asked         sink.Promotion
-	found         int
-	last          schema.Row
+	last          schema.Row // the batch ends with it
+	done          bool       // the batch ends with the table
 	misfits       []*schema.RejectError
 	before, after []schema.Row // of the rows that change
 }
 
-// find reads the batch.
+// find reads what is to be promoted of the next rows of the table: of so many at once that a statement does not take long
+// where few have anything.
 func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
+	var behind []parameter
+	if p.asked.Behind.Values != nil {
+		behind = p.keyParameters(p.asked.Behind)
+	}
+	offset := parameter{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(p.asked.Limit-1))}
+	p.done = true
+	err := p.eachStored(ctx, conn, p.storedAhead(len(behind)), append([]parameter{offset}, behind...), func(row sink.StoredRow) {
+		p.last, p.done = row.Row.Row, false
+	})
+	if err != nil {
+		return err
+	}
+	var end []parameter
+	if !p.done {
+		end = p.keyParameters(p.last)
+	}
 	ids := make([]schema.Value, len(p.asked.Columns))
 	for i, name := range p.asked.Columns {
 		ids[i] = schema.StrValue(p.Columns[p.ColumnIndex(name)].ID)
 	}
-	parameters := []parameter{
-		{pgtype.TextArrayOID, appendArray(nil, schema.Text, ids)},
-		{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(p.asked.Limit))},
-	}
-	if p.asked.Behind.Values != nil {
-		for _, k := range p.KeyIndexes() {
-			kind := p.Columns[k].Type
-			parameters = append(parameters, parameter{wireTypeOf(kind).oid, appendValue(nil, kind, p.asked.Behind.Values[k])})
-		}
-	}
-	return p.eachStored(ctx, conn, p.storedWithExtra(len(parameters)-2), parameters, func(row sink.StoredRow) {
-		p.found++
-		p.last = row.Row.Row
+	parameters := slices.Concat([]parameter{{pgtype.TextArrayOID, appendArray(nil, schema.Text, ids)}}, behind, end)
+	return p.eachStored(ctx, conn, p.storedWithExtra(len(behind), len(end)), parameters, func(row sink.StoredRow) {
 		promoted, changed, misfits := p.asked.Promote(row.Row.Row, p.asked.Columns)
 		p.misfits = append(p.misfits, misfits...)
 		if changed {
@@ -105,20 +111,43 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 	})
 }
 
-// storedWithExtra reads rows that have one of the ids $1 in _extra, $2 at most, in the order of the key; behind a key of
-// so many values, if any.
-func (t target) storedWithExtra(behind int) string {
-	key := "t." + strings.Join(quoteAll(t.Key), ", t.")
+// keyParameters are the values of a row's key.
+func (t target) keyParameters(row schema.Row) (parameters []parameter) {
+	for _, k := range t.KeyIndexes() {
+		kind := t.Columns[k].Type
+		parameters = append(parameters, parameter{wireTypeOf(kind).oid, appendValue(nil, kind, row.Values[k])})
+	}
+	return parameters
+}
+
+// storedAhead reads the row that $1 rows precede in the order of the key; behind a key of so many values, if any.
+func (t target) storedAhead(behind int) string {
 	condition := ""
 	if behind > 0 {
-		places := make([]string, behind)
-		for i := range places {
-			places[i] = "$" + strconv.Itoa(i+3)
-		}
-		condition = fmt.Sprintf(" AND (%s) > (%s)", key, strings.Join(places, ", "))
+		condition = "\nWHERE " + t.keyIs(">", 2, behind)
 	}
-	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s ?| $1%s\nORDER BY %s\nLIMIT $2",
-		t.selectStored(), t.name(), quote(schema.ExtraColumn), condition, key)
+	return fmt.Sprintf("%s\nFROM %s AS t%s\nORDER BY t.%s\nOFFSET $1 LIMIT 1", t.selectStored(), t.name(), condition, strings.Join(quoteAll(t.Key), ", t."))
+}
+
+// storedWithExtra reads rows that have one of the ids $1 in _extra; behind a key of so many values, if any, and up to another.
+func (t target) storedWithExtra(behind, end int) string {
+	condition := ""
+	if behind > 0 {
+		condition += "\n  AND " + t.keyIs(">", 2, behind)
+	}
+	if end > 0 {
+		condition += "\n  AND " + t.keyIs("<=", 2+behind, end)
+	}
+	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s ?| $1%s", t.selectStored(), t.name(), quote(schema.ExtraColumn), condition)
+}
+
+// keyIs compares the key with values, whose numbers begin with first.
+func (t target) keyIs(operator string, first, values int) string {
+	places := make([]string, values)
+	for i := range places {
+		places[i] = "$" + strconv.Itoa(first+i)
+	}
+	return fmt.Sprintf("(t.%s) %s (%s)", strings.Join(quoteAll(t.Key), ", t."), operator, strings.Join(places, ", "))
 }
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.

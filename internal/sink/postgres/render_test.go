@@ -51,7 +51,8 @@ func TestSQLOfAMapping(t *testing.T) {
 			if table.marksDeleted() {
 				sql = append(sql, table.readStanding(), table.markGone())
 			}
-			sql = append(sql, table.storedByKey(), table.storedWithExtra(0), table.storedWithExtra(len(table.Key)), table.updatePromoted([]string{"tags"}))
+			sql = append(sql, table.storedByKey(), table.storedAhead(0), table.storedAhead(len(table.Key)),
+				table.storedWithExtra(0, 0), table.storedWithExtra(len(table.Key), len(table.Key)), table.updatePromoted([]string{"tags"}))
 			if table.History {
 				var now, kept []schema.ExistingColumn
 				for _, c := range append(table.Columns, table.OwnColumns()...) {

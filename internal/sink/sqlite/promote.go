@@ -19,11 +19,14 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 		return sink.Promoted{}, w.explain(ctx, "read rows to promote", err)
 	}
 	var before, after []schema.Row
-	found := 0
-	query, args := withExtra(p)
+	done.Done = true
+	query, args := ahead(p)
+	err = eachStored(ctx, w.reader, p.Table, query, args, func(row sink.StoredRow) { done.Last, done.Done = row.Row.Row, false })
+	if err != nil {
+		return sink.Promoted{}, w.explain(ctx, "read rows to promote", err)
+	}
+	query, args = withExtra(p, done.Last)
 	err = eachStored(ctx, w.reader, p.Table, query, args, func(row sink.StoredRow) {
-		found++
-		done.Last = row.Row.Row
 		promoted, changed, misfits := p.Promote(row.Row.Row, p.Columns)
 		done.Misfits = append(done.Misfits, misfits...)
 		if changed {
@@ -33,7 +36,6 @@ func (w *Warehouse) Promote(ctx context.Context, p sink.Promotion) (done sink.Pr
 	if err != nil {
 		return sink.Promoted{}, w.explain(ctx, "read rows to promote", err)
 	}
-	done.Done = found < p.Limit
 	if len(after) == 0 && !done.Done {
 		return done, nil
 	}
@@ -72,28 +74,53 @@ func unpromoted(ctx context.Context, tx *transaction, d sink.Dataset) (columns [
 	return columns, err
 }
 
-// withExtra is the query of the next rows that have one of the ids in _extra, in the order of the key.
-func withExtra(p sink.Promotion) (query string, args []any) {
+// ahead is the query of the row that the next batch ends with.
+func ahead(p sink.Promotion) (query string, args []any) {
+	condition, args := keyIs(p.Table, ">", p.Behind)
+	if condition != "" {
+		condition = " WHERE " + condition
+	}
+	return fmt.Sprintf("%s FROM %s AS t%s ORDER BY %s LIMIT 1 OFFSET ?",
+		selectStored(p.Table), quote(p.Table.Name), condition, keyOfT(p.Table)), append(args, p.Limit-1)
+}
+
+// withExtra is the query of the batch's rows that have one of the ids in _extra.
+func withExtra(p sink.Promotion, last schema.Row) (query string, args []any) {
 	var ids []string
 	for _, name := range p.Columns {
 		ids = append(ids, p.Table.Columns[p.Table.ColumnIndex(name)].ID)
 	}
 	list, _ := json.Marshal(ids) // strings always can be
 	args = []any{string(list)}
-	var key, values []string
-	for _, place := range p.Table.KeyIndexes() {
-		c := p.Table.Columns[place]
-		key = append(key, "t."+quote(c.Name))
-		if p.Behind.Values != nil {
-			args, values = append(args, stored(c.Type, p.Behind.Values[place])), append(values, "?")
-		}
+	query = fmt.Sprintf("%s FROM %s AS t WHERE EXISTS (SELECT 1 FROM json_each(t.%s) AS e WHERE e.key IN (SELECT value FROM json_each(?)))",
+		selectStored(p.Table), quote(p.Table.Name), quote(schema.ExtraColumn))
+	if condition, values := keyIs(p.Table, ">", p.Behind); condition != "" {
+		query, args = query+" AND "+condition, append(args, values...)
 	}
-	order, behind := strings.Join(key, ", "), ""
-	if len(values) > 0 {
-		behind = fmt.Sprintf(" AND (%s) > (%s)", order, strings.Join(values, ", "))
+	if condition, values := keyIs(p.Table, "<=", last); condition != "" {
+		query, args = query+" AND "+condition, append(args, values...)
 	}
-	return fmt.Sprintf("%s FROM %s AS t WHERE EXISTS (SELECT 1 FROM json_each(t.%s) AS e WHERE e.key IN (SELECT value FROM json_each(?)))%s ORDER BY %s LIMIT ?",
-		selectStored(p.Table), quote(p.Table.Name), quote(schema.ExtraColumn), behind, order), append(args, p.Limit)
+	return query, args
+}
+
+// keyOfT are the columns of the key of a table that a query calls t.
+func keyOfT(t schema.Table) string {
+	var columns []string
+	for _, name := range t.Key {
+		columns = append(columns, "t."+quote(name))
+	}
+	return strings.Join(columns, ", ")
+}
+
+// keyIs compares the key with that of a row; "" of no row.
+func keyIs(t schema.Table, operator string, row schema.Row) (condition string, args []any) {
+	if row.Values == nil {
+		return "", nil
+	}
+	for _, place := range t.KeyIndexes() {
+		args = append(args, stored(t.Columns[place].Type, row.Values[place]))
+	}
+	return fmt.Sprintf("(%s) %s (?%s)", keyOfT(t), operator, strings.Repeat(", ?", len(args)-1)), args
 }
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.

@@ -51,15 +51,24 @@ WHERE t."call_id" = ANY ($1);
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
 FROM "samespace"."calls" AS t
-WHERE t."_extra" ?| $1
 ORDER BY t."call_id"
-LIMIT $2;
+OFFSET $1 LIMIT 1;
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
 FROM "samespace"."calls" AS t
-WHERE t."_extra" ?| $1 AND (t."call_id") > ($3)
+WHERE (t."call_id") > ($2)
 ORDER BY t."call_id"
-LIMIT $2;
+OFFSET $1 LIMIT 1;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."_extra" ?| $1;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", false
+FROM "samespace"."calls" AS t
+WHERE t."_extra" ?| $1
+  AND (t."call_id") > ($2)
+  AND (t."call_id") <= ($3);
 
 WITH promoted AS MATERIALIZED (
     SELECT * FROM unnest($2, $3, $4, $5) AS p (_was, _is, c1, c2)

@@ -68,15 +68,24 @@ JOIN "odd ""schema"""."Calls" AS t ON t."a ""quoted"" name" = k.k1 AND t."day" =
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
 FROM "odd ""schema"""."Calls" AS t
-WHERE t."_extra" ?| $1
 ORDER BY t."a ""quoted"" name", t."day"
-LIMIT $2;
+OFFSET $1 LIMIT 1;
 
 SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
 FROM "odd ""schema"""."Calls" AS t
-WHERE t."_extra" ?| $1 AND (t."a ""quoted"" name", t."day") > ($3, $4)
+WHERE (t."a ""quoted"" name", t."day") > ($2, $3)
 ORDER BY t."a ""quoted"" name", t."day"
-LIMIT $2;
+OFFSET $1 LIMIT 1;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."_extra" ?| $1;
+
+SELECT t."call_id", t."started_at", t."a ""quoted"" name", t."day", t."tags", t."_window_start", t."_exported_at", t."_extra", t."_deleted_at" IS NOT NULL
+FROM "odd ""schema"""."Calls" AS t
+WHERE t."_extra" ?| $1
+  AND (t."a ""quoted"" name", t."day") > ($2, $3)
+  AND (t."a ""quoted"" name", t."day") <= ($4, $5);
 
 WITH promoted AS MATERIALIZED (
     SELECT * FROM unnest($2, $3, $4, $5, $6) AS p (_was, _is, c1, c2, c3)
