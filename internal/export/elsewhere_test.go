@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,9 +198,9 @@ func TestAppendedRowsNeedATime(t *testing.T) {
 		mapping.Key, mapping.ByWindow, mapping.Timed = nil, true, true
 		w.exporter.Dataset.Mapper = w.compile(mapping)
 		field := regexp.MustCompile(`"` + w.report.TimeField + `":"[^"]*"`)
-		n := 0
+		var n atomic.Int64
 		w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
-			if n++; n%10 == 0 {
+			if n.Add(1)%10 == 0 {
 				return field.ReplaceAllString(raw, `"`+w.report.TimeField+`":null`)
 			}
 			return raw
