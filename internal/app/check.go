@@ -197,9 +197,9 @@ func sharingKeys(table schema.Table, rows []schema.Row) int {
 	if len(table.Key) == 0 {
 		return 0
 	}
-	byKey := map[string][]schema.Row{}
+	byKey, places := map[string][]schema.Row{}, table.KeyIndexes()
 	for _, row := range rows {
-		key := keyText(table, row)
+		key := row.Text(places)
 		byKey[key] = append(byKey[key], row)
 	}
 	n := 0
@@ -209,15 +209,6 @@ func sharingKeys(table schema.Table, rows []schema.Row) int {
 		}
 	}
 	return n
-}
-
-// keyText is a row's key, the same for the same key only.
-func keyText(table schema.Table, row schema.Row) string {
-	var text strings.Builder
-	for _, i := range table.KeyIndexes() {
-		fmt.Fprintf(&text, "%q ", row.Values[i].Text(table.Columns[i].Type))
-	}
-	return text.String()
 }
 
 // sameRow reports whether the table would have the same of two rows.

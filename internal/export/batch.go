@@ -49,17 +49,16 @@ func (s *span) place(p part) *sink.Batch {
 // is not one of the stretch, or was counted by an earlier read). ok is false for a row that belongs to a
 // neighbour and cannot be told from that neighbour's.
 func (s *span) placer(table schema.Table, p part) func(schema.Row) (start time.Time, at int, ok bool) {
-	field := table.ColumnIndex(table.TimeField)
-	first := s.at(p.stretch.Start)
+	timed, first := s.timed(), s.at(p.stretch.Start)
 	if s.Dataset.Snapshot {
 		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
 	}
 	last := first
 	return func(row schema.Row) (time.Time, int, bool) {
-		if field < 0 || row.Values[field].IsNull() {
+		instant, ok := timed.at(row)
+		if !ok {
 			return s.tallies[first].Window.Start, first, true
 		}
-		instant := s.instant(table.Columns[field].Type, row.Values[field])
 		if !p.stretch.Contains(instant) {
 			return s.elsewhere(table, instant, p, first)
 		}
@@ -98,12 +97,11 @@ func (p part) beyond(at time.Time) bool { return at.Before(p.asked.Start) || at.
 // boundsOf is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
 // its window: one that is read in parts has no reading that would hold all of it.
 func (s *span) boundsOf(raw string, p part) window.Window {
-	table := s.Dataset.Mapper.Table()
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
 	if !ok || s.Dataset.Snapshot {
 		return p.stretch
 	}
-	instant := s.instant(table.Columns[table.ColumnIndex(table.TimeField)].Type, v)
+	instant := s.instant(s.timed().kind, v)
 	if p.beyond(instant) { // who reads that second may not be sent it
 		return p.stretch
 	}

@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -146,7 +145,7 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	rows := map[string]schema.Row{}
 	count := func(row schema.Row, n int) {
 		if at, ok := c.timed.at(row); ok && part.Range.Contains(at) {
-			content := c.textOf(row, everyColumn(c.table)) + "\x00" + row.Extra.Str()
+			content := row.Text(everyColumn(c.table)) + "\x00" + row.Extra.Str()
 			more[content] += n
 			rows[content] = row
 		}
@@ -205,17 +204,7 @@ func (c *comparison) differenceAt(at time.Time) *Difference {
 }
 
 // keyOf is a row's key as one text, equal for equal keys.
-func (c *comparison) keyOf(row schema.Row) string { return c.textOf(row, c.table.KeyIndexes()) }
-
-// textOf is some of a row's values as one text, equal for equal values.
-func (c *comparison) textOf(row schema.Row, places []int) string {
-	var b strings.Builder
-	for _, i := range places {
-		v := row.Values[i]
-		fmt.Fprintf(&b, "%t:%d:%s/%d;", v.IsNull(), len(v.Str()), v.Str(), v.Int())
-	}
-	return b.String()
-}
+func (c *comparison) keyOf(row schema.Row) string { return row.Text(c.table.KeyIndexes()) }
 
 func everyColumn(t schema.Table) []int {
 	places := make([]int, len(t.Columns))

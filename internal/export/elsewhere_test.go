@@ -60,10 +60,7 @@ func (w *world) startsAs(zone *time.Location, layout string) {
 // mustHaveEach fails unless each call is there exactly once.
 func (w *world) mustHaveEach(since, end time.Time) {
 	w.Helper()
-	want := 0
-	for range w.truth(since, end) {
-		want++
-	}
+	want := len(w.ids(since, end))
 	have := w.query("select count(*), count(distinct call_id) from %s", w.kind.table("calls"))[0]
 	if want == 0 || have[0] != fmt.Sprint(want) || have[1] != have[0] {
 		w.Errorf("%s rows of %s calls, want %d", have[0], have[1], want)
@@ -110,15 +107,10 @@ func TestRowsOfAnotherTimeThanTheAPIs(t *testing.T) {
 				// The clocks are set back on the second of the days.
 				since, end := time.Date(2024, 10, 26, 0, 0, 0, 0, berlin).UTC(), time.Date(2024, 10, 28, 0, 0, 0, 0, berlin).UTC()
 				w := newWorld(t, k, calls(1000), since, func(d *export.Dataset) { d.Grid = gridOf(t, of.size, berlin) })
-				w.keyless(of.write)
-				mapping := w.mapping()
-				mapping.Location, mapping.Key, mapping.ByWindow = berlin, nil, true
-				for i := range mapping.Fields {
-					if mapping.Fields[i].ID == w.report.TimeField {
-						mapping.Fields[i].Type = of.kind
-					}
-				}
-				w.exporter.Dataset.Mapper = w.compile(mapping)
+				w.keyless(of.write, func(m *schema.Mapping) {
+					m.Location = berlin
+					m.Fields[slices.IndexFunc(m.Fields, func(f schema.Field) bool { return f.ID == w.report.TimeField })].Type = of.kind
+				})
 				w.startsAs(berlin, of.layout)
 				w.clock.Advance(end.Add(200 * time.Hour).Sub(w.clock.Now()))
 				within := export.Pass{Kind: sink.RunOnce, Within: window.Window{Start: since, End: end}}
@@ -149,10 +141,7 @@ func TestAppendedByAnotherTime(t *testing.T) {
 		t.Parallel()
 		since := start.Add(-48 * time.Hour)
 		w := newWorld(t, k, calls(400), since, nil)
-		w.keyless(sink.Append)
-		mapping := w.mapping()
-		mapping.Key, mapping.ByWindow, mapping.TimeField = nil, true, "ended_at"
-		w.exporter.Dataset.Mapper = w.compile(mapping)
+		w.keyless(sink.Append, func(m *schema.Mapping) { m.TimeField = "ended_at" })
 		w.clock.Advance(100 * time.Hour)
 		w.pass(upToStart(since))
 		w.mustHaveEach(since, start)
@@ -175,10 +164,7 @@ func TestRejectsOfAnotherTimeThanTheAPIs(t *testing.T) {
 		w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID))
 		w.pass(upToStart(since))
 		w.hourly(since, start)
-		all := 0
-		for range w.truth(since, start) {
-			all++
-		}
+		all := len(w.ids(since, start))
 		rows, rejects := w.count("select count(*) from %s", k.table("calls")), w.count("select count(*) from %s", k.own("rejects"))
 		if rejects == 0 || rows+rejects < all {
 			t.Errorf("of %d calls %d are in the table and %d in the quarantine", all, rows, rejects)
@@ -193,10 +179,7 @@ func TestAppendedRowsNeedATime(t *testing.T) {
 		t.Parallel()
 		since := start.Add(-6 * time.Hour)
 		w := newWorld(t, k, calls(400), since, nil)
-		w.keyless(sink.Append)
-		mapping := w.mapping()
-		mapping.Key, mapping.ByWindow, mapping.Timed = nil, true, true
-		w.exporter.Dataset.Mapper = w.compile(mapping)
+		w.keyless(sink.Append, func(m *schema.Mapping) { m.Timed = true })
 		field := regexp.MustCompile(`"` + w.report.TimeField + `":"[^"]*"`)
 		var n atomic.Int64
 		w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
@@ -323,12 +306,11 @@ func TestAppendedRowsOfAnotherMapping(t *testing.T) {
 		w := newWorld(t, k, calls(400), since, nil)
 		w.clock.Advance(100 * time.Hour)
 		for _, agent := range []bool{false, true} {
-			mapping := w.mapping()
-			mapping.Key, mapping.ByWindow = nil, true
-			mapping.Fields = slices.DeleteFunc(mapping.Fields, func(f schema.Field) bool { return f.Name == "agent" && !agent })
-			d := w.exporter.Dataset
-			d.Write, d.Mapper, d.ConfigHash = sink.Append, w.compile(mapping), fmt.Sprint(agent)
-			w.exporter = w.newExporter(d, w.open())
+			w.keyless(sink.Append, func(m *schema.Mapping) {
+				m.Fields = slices.DeleteFunc(m.Fields, func(f schema.Field) bool { return f.Name == "agent" && !agent })
+			})
+			w.exporter.Dataset.ConfigHash = fmt.Sprint(agent)
+			w.exporter = w.newExporter(w.exporter.Dataset, w.open())
 			w.pass(upToStart(since))
 			w.again()
 			w.mustHaveEach(since, start)

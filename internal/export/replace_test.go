@@ -158,10 +158,13 @@ func TestOnlyAGoodReadingReplaces(t *testing.T) {
 	})
 }
 
-func (w *world) keyless(write sink.Write) {
+func (w *world) keyless(write sink.Write, changes ...func(*schema.Mapping)) {
 	w.Helper()
 	mapping := w.mapping()
 	mapping.Key, mapping.ByWindow = nil, true
+	for _, change := range changes {
+		change(&mapping)
+	}
 	w.exporter.Dataset.Write = write
 	w.exporter.Dataset.Mapper = w.compile(mapping)
 }

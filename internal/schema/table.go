@@ -1,5 +1,10 @@
 package schema
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Table is a report table as it should be: the mapped columns in the order of the mapping. The exporter's
 // own columns (see OwnColumns) come with every table and are not listed in Columns.
 type Table struct {
@@ -74,4 +79,14 @@ type Row struct {
 	Extra Value
 	// Replaced counts the characters that became U+FFFD in this row: NUL, and surrogates without a partner.
 	Replaced int
+}
+
+// Text is some of the row's values as one text, equal for equal values.
+func (r Row) Text(places []int) string {
+	var b strings.Builder
+	for _, i := range places {
+		v := r.Values[i]
+		fmt.Fprintf(&b, "%t:%d:%s/%d;", v.IsNull(), len(v.Str()), v.Str(), v.Int())
+	}
+	return b.String()
 }

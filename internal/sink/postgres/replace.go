@@ -89,7 +89,7 @@ func (c contents) add(group int64, content string) {
 func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, promote sink.Promote) (contents, error) {
 	values, oids := split(s.parameters())
 	result := conn.ExecParams(ctx, a.readContents(s), values, oids, []int16{binaryFormat}, []int16{binaryFormat})
-	there := contents{}
+	there, columns := contents{}, names(a.Columns)
 	more := result.NextRow()
 	failure := checkColumns(a.name(), a.compared(), result.FieldDescriptions())
 	for ; more && failure == nil; more = result.NextRow() {
@@ -101,7 +101,7 @@ func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, p
 		start, err := decodeValue(schema.Timestamptz, fields[len(fields)-1])
 		failure = err
 		if promote != nil {
-			row.Row, _, _ = promote(row.Row, names(a.Columns))
+			row.Row, _, _ = promote(row.Row, columns)
 		}
 		there.add(s.group(start.Time()), a.content(&row))
 	}
@@ -111,16 +111,14 @@ func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, p
 	return there, failure
 }
 
-// decodeRow is a row of the compared columns. Equal values can be sent in different ways, but are decoded alike.
+// decodeRow is a row of the compared columns.
 func (a *arranged) decodeRow(fields [][]byte) (row schema.Row, err error) {
-	row.Values = make([]schema.Value, len(a.Columns))
-	for i, c := range a.Columns {
-		if row.Values[i], err = decodeValue(c.Type, fields[i]); err != nil {
-			return row, err
-		}
+	values, err := a.decode(a.compared(), fields)
+	if err != nil {
+		return row, err
 	}
-	row.Extra, err = decodeValue(schema.JSON, fields[len(a.Columns)])
-	return row, err
+	mapped := len(a.Columns)
+	return schema.Row{Values: values[:mapped:mapped], Extra: values[mapped]}, nil
 }
 
 // content is a row as contents has it.

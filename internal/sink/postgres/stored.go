@@ -80,15 +80,24 @@ func (t target) eachStored(ctx context.Context, conn *pgconn.PgConn, query strin
 
 func (t target) decodeStored(fields [][]byte) (row sink.StoredRow, err error) {
 	written := t.written()
-	values := make([]schema.Value, len(written))
-	for i, c := range written {
-		if values[i], err = decodeValue(c.Type, fields[i]); err != nil {
-			return row, fmt.Errorf("read column %s of %s: %w", c.Name, t.name(), err)
-		}
+	values, err := t.decode(written, fields)
+	if err != nil {
+		return row, err
 	}
 	mapped := len(t.Columns)
 	row.Values = values[:mapped:mapped]
 	row.WindowStart, row.ExportedAt, row.Extra = values[mapped].Time(), values[mapped+1].Time(), values[mapped+2]
 	row.Deleted = fields[len(written)][0] != 0
 	return row, nil
+}
+
+// decode are the values of columns that the table sent. Equal values can be sent in different ways, but are decoded alike.
+func (t target) decode(columns []schema.Column, fields [][]byte) (values []schema.Value, err error) {
+	values = make([]schema.Value, len(columns))
+	for i, c := range columns {
+		if values[i], err = decodeValue(c.Type, fields[i]); err != nil {
+			return nil, fmt.Errorf("read column %s of %s: %w", c.Name, t.name(), err)
+		}
+	}
+	return values, nil
 }

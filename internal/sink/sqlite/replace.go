@@ -87,6 +87,11 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 		return nil, err
 	}
 	there := contents{}
+	columns := s.shape.columns[:s.shape.compared()]
+	var names []string
+	for _, c := range b.Table.Columns {
+		names = append(names, c.Name)
+	}
 	row := make([]any, len(s.shape.columns))
 	to := make([]any, len(row))
 	for i := range row {
@@ -95,25 +100,20 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 	rows, err := tx.QueryContext(ctx, s.shape.contents(of), args...) //nolint:sqlclosecheck // each closes it
 	err = each(rows, err, func() error {
 		err := rows.Scan(to...)
-		there.add(of.group(s.windowOf(row)), s.content(promoted(row, b)))
+		there.add(of.group(s.windowOf(row)), s.content(promoted(columns, names, row, b.Promote)))
 		return err
 	})
 	return there, err
 }
 
-// promoted is a row of the table in the form that the batch gives it: its mapped columns, its extra values.
-func promoted(row []any, b sink.Batch) []any {
-	columns := storedColumns(b.Table)[:len(b.Table.Columns)+1]
-	if extra := row[len(columns)-1]; b.Promote == nil || extra == nil {
+// promoted is a row of the table in the form that the batch gives it. columns are the mapped ones, then the extra values.
+func promoted(columns []schema.Column, names []string, row []any, promote sink.Promote) []any {
+	mapped := len(names)
+	if promote == nil || row[mapped] == nil {
 		return row
 	}
-	is := schema.Row{Values: make([]schema.Value, len(b.Table.Columns)), Extra: restored(schema.JSON, row[len(columns)-1])}
-	var names []string
-	for i, c := range b.Table.Columns {
-		is.Values[i] = restored(c.Type, row[i])
-		names = append(names, c.Name)
-	}
-	is, changed, _ := b.Promote(is, names)
+	values := restoredRow(columns, row)
+	is, changed, _ := promote(schema.Row{Values: values[:mapped:mapped], Extra: values[mapped]}, names)
 	if !changed {
 		return row
 	}

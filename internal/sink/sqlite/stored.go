@@ -71,16 +71,22 @@ func eachStored(ctx context.Context, q querier, t schema.Table, query string, ar
 		if err := rows.Scan(to...); err != nil {
 			return err
 		}
-		values := make([]schema.Value, len(columns))
-		for i, c := range columns {
-			values[i] = restored(c.Type, cells[i])
-		}
+		values := restoredRow(columns, cells)
 		mapped := len(t.Columns)
 		row := sink.StoredRow{ExportedAt: values[mapped+2].Time(), Deleted: deleted}
 		row.Values, row.Extra, row.WindowStart = values[:mapped:mapped], values[mapped], values[mapped+1].Time()
 		found(row)
 		return nil
 	})
+}
+
+// restoredRow are the values of columns.
+func restoredRow(columns []schema.Column, cells []any) []schema.Value {
+	values := make([]schema.Value, len(columns))
+	for i, c := range columns {
+		values[i] = restored(c.Type, cells[i])
+	}
+	return values
 }
 
 // restored is the value that the file holds: what stored made of it. What anybody else put there, and no mapping yields,
