@@ -14,12 +14,12 @@ lint:
 ci:
 	bash .ci/run
 # Speed beside the limits of the machine, as docs/performance.md has it (BENCH="-rows 100000 -rounds 1" for a first look);
-# and the parts, each for itself. Ratios are worth comparing within one run only.
+# and the parts, each for itself (MICROBENCH="-benchtime 1x" for a first look). Ratios are worth comparing within one run only.
 .PHONY: bench microbench
 bench: build
 	go run ./internal/bench $(BENCH)
 microbench:
-	go test -run '^$$' -bench . -benchmem ./internal/...
+	go test -run '^$$' -bench . -benchmem $(MICROBENCH) ./internal/...
 # The long form of the tests that nothing is lost: their figures at the end. They take tests whose names begin so.
 .PHONY: reliability fuzz
 RELIABILITY = ^Test(Reliability|Kill|Network|Soak)

@@ -35,10 +35,11 @@ func BenchmarkCommit(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			var lane sink.Lane // of one reading goroutine, which its own commits do not overtake
 			commit := func(first, changed int) {
 				b.StopTimer()
 				batch := batch(lease, benchRows(first, size, changed))
-				batch.Table, batch.Readings[0].State = table, sink.StateRunning
+				batch.Table, batch.Lane, batch.Readings[0].State = table, &lane, sink.StateRunning
 				b.StartTimer()
 				if _, err := w.Commit(b.Context(), batch); err != nil {
 					b.Fatal(err)

@@ -24,7 +24,9 @@ func BenchmarkCommit(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			batch := sink.Batch{Lease: lease, Table: table, Rows: benchRows(0, size, start)}
+			batch := sink.Batch{Lease: lease, Table: table, Rows: benchRows(0, size, start), Readings: []sink.Reading{
+				{Start: start, State: sink.StateRunning, ReadAt: start, ReadTo: start.Add(time.Hour), NextReadAt: start},
+			}}
 			if again {
 				if _, err := w.Commit(b.Context(), batch); err != nil {
 					b.Fatal(err)
