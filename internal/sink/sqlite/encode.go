@@ -59,7 +59,7 @@ func encodeInto(memory *cells, t schema.Table, rows []sink.Row) rowset {
 	width := len(s.shape.columns)
 	var values []any
 	s.rows, values = memory.room(len(rows), width)
-	var times clockTexts
+	var times, windows clockTexts        // a window has many rows, which have times of their own
 	texts := make([]any, len(t.Columns)) // the last one of each column: many have few values
 	for i := range rows {
 		row := &rows[i]
@@ -80,7 +80,7 @@ func encodeInto(memory *cells, t schema.Table, rows []sink.Row) rowset {
 		}
 		r[len(t.Columns)] = stored(schema.JSON, row.Extra)
 		if !row.WindowStart.IsZero() {
-			r[width-1] = times.instant(row.WindowStart.UnixMicro())
+			r[width-1] = windows.instant(row.WindowStart.UnixMicro())
 		}
 		s.rows = append(s.rows, r) // _deleted_at, where there is one, is NULL: the row is there
 	}

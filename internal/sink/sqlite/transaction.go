@@ -65,10 +65,6 @@ func (t *transaction) repeat(ctx context.Context, query string, sets, size int, 
 		return nil
 	}
 	return t.lend(func(conn any) error {
-		// The transaction is undone as soon as its context ends, but not while the connection is lent.
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		run, closeIt, err := prepareOn(ctx, conn, query)
 		if err != nil {
 			return err
@@ -78,9 +74,15 @@ func (t *transaction) repeat(ctx context.Context, query string, sets, size int, 
 		for i := range args {
 			args[i].Ordinal = i + 1
 		}
+		// The end of ctx is looked for between the runs, which are short: the driver would start a goroutine for each. The
+		// transaction is not undone while the connection is lent.
+		uninterrupted := context.WithoutCancel(ctx)
 		for set := range sets {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			fill(set, args)
-			if _, err := run.ExecContext(ctx, args); err != nil {
+			if _, err := run.ExecContext(uninterrupted, args); err != nil {
 				return err
 			}
 		}

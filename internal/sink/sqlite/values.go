@@ -48,7 +48,8 @@ type clockTexts struct {
 	day   int64  // since the Unix epoch
 	date  string // of that day, with the T
 	last  int64
-	text  any // of last; nil: none yet
+	text  any             // of last; nil: none yet
+	texts strings.Builder // where texts lie side by side: one by one they would be a third of a commit's garbage
 }
 
 func (c *clockTexts) instant(micros int64) any {
@@ -64,14 +65,28 @@ func (c *clockTexts) instant(micros int64) any {
 		c.dated, c.day, c.date = true, day, time.UnixMicro(day*perDay).UTC().Format("2006-01-02T")
 	}
 	seconds, fraction := rest/perSecond, rest%perSecond
-	buf := make([]byte, 0, len(timestamptzLayout)+2) // a year may have more digits
+	buf := make([]byte, 0, maxInstant)
 	buf = append(buf, c.date...)
 	buf = append(appendDigits(buf, seconds/3600, 2), ':')
 	buf = append(appendDigits(buf, seconds/60%60, 2), ':')
 	buf = append(appendDigits(buf, seconds%60, 2), '.')
 	buf = append(appendDigits(buf, fraction, 6), 'Z')
-	c.last, c.text = micros, string(buf)
+	c.last, c.text = micros, c.keep(buf)
 	return c.text
+}
+
+// maxInstant is how long a text may be, since a year may have more digits.
+const maxInstant = len(timestamptzLayout) + 2
+
+// keep is a copy of a text.
+func (c *clockTexts) keep(text []byte) string {
+	if c.texts.Cap()-c.texts.Len() < maxInstant {
+		c.texts = strings.Builder{}
+		c.texts.Grow(100 * maxInstant)
+	}
+	from := c.texts.Len()
+	c.texts.Write(text)
+	return c.texts.String()[from:]
 }
 
 func appendDigits(buf []byte, n int64, digits int) []byte {
