@@ -9,21 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // a container or a bare machine may have no zone files
 
 	"samespace-exporter/internal/app"
 )
 
-// gcPercent is GOGC where the environment has none: rows and pages lie in memory that is used again, so that there is little
-// garbage, and collecting often costs little and saves a tenth of the memory.
-const gcPercent = 30
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())

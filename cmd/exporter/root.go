@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/lmittmann/tint"
@@ -92,8 +93,28 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// GOGC where the environment has none. Rows and pages lie in memory that is used again, so that there is little garbage, and
+// collecting often costs little and saves a tenth of the memory. SQLite's driver leaves more: half as often saves a tenth of
+// the time there.
+const (
+	gcPercent       = 30
+	gcPercentSQLite = 60
+)
+
+// collectGarbage sets how often garbage is collected.
+func collectGarbage(w config.Warehouse) {
+	percent := gcPercent
+	if _, ok := w.SQLitePath(); ok {
+		percent = gcPercentSQLite
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
 // newApp makes the program of a config. What it cannot be made of is a mistake in the config.
 func (c *command) newApp(ctx context.Context, cfg *config.Config, o app.Options) (*app.App, error) {
+	collectGarbage(cfg.Warehouse)
 	o.Version = version()
 	program, err := app.New(ctx, cfg, o)
 	if err != nil && app.ExitCode(err) == app.ExitFailed {
