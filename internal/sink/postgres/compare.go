@@ -2,11 +2,9 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -31,9 +29,7 @@ func (a *arranged) compare(ctx context.Context, conn *pgconn.PgConn) error {
 	t := a.Columns[a.ColumnIndex(a.TimeField)].Type
 	limit := int64(4*len(a.rows) + 1000) // the time may tell little: a constant, or another than the window's
 	found, err := a.read(ctx, conn, a.readByTime(), []parameter{
-		{wireTypeOf(t).oid, appendValue(nil, t, first)},
-		{wireTypeOf(t).oid, appendValue(nil, t, last)},
-		{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(limit))},
+		valueOf(t, first), valueOf(t, last), bigint(limit),
 	})
 	if err != nil {
 		return err
@@ -47,35 +43,17 @@ func (a *arranged) compare(ctx context.Context, conn *pgconn.PgConn) error {
 
 // compareByKey looks up the rows that have not been seen, by their keys.
 func (a *arranged) compareByKey(ctx context.Context, conn *pgconn.PgConn) error {
-	var parameters []parameter
-	for _, k := range a.key {
-		t := a.Columns[k].Type
-		var values []schema.Value
-		for i := range a.rows {
-			if a.verdicts[i] == unseen {
-				values = append(values, a.rows[i].Values[k])
-			}
+	var missing []schema.Row
+	for i := range a.rows {
+		if a.verdicts[i] == unseen {
+			missing = append(missing, a.rows[i].Row)
 		}
-		if len(values) == 0 {
-			return nil
-		}
-		parameters = append(parameters, parameter{wireTypeOf(t).arrayOID, appendArray(nil, t, values)})
 	}
-	_, err := a.read(ctx, conn, a.readByKey(), parameters)
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err := a.read(ctx, conn, a.readByKey(), a.keysOf(missing))
 	return err
-}
-
-// parameter is a value of a statement, in the binary format.
-type parameter struct {
-	oid   uint32
-	value []byte
-}
-
-func split(parameters []parameter) (values [][]byte, oids []uint32) {
-	for _, p := range parameters {
-		values, oids = append(values, p.value), append(oids, p.oid)
-	}
-	return values, oids
 }
 
 // read gives verdicts by what a query finds, and says how many rows that is. It works below pgx's type system: values

@@ -2,16 +2,13 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -148,21 +145,8 @@ func (a *arranged) standing(ctx context.Context, conn *pgconn.PgConn, within sin
 
 // mark marks the rows with the given keys, as far as they are still as they were seen.
 func (a *arranged) mark(ctx context.Context, conn *pgconn.PgConn, within sink.Stretch, seenAt time.Time, gone []schema.Row, at time.Time) (int64, error) {
-	parameters := append(a.stretchParameters(within, seenAt), instantParameter(at))
-	for _, k := range a.KeyIndexes() {
-		t := a.Columns[k].Type
-		values := make([]schema.Value, len(gone))
-		for n, row := range gone {
-			values[n] = row.Values[k]
-		}
-		parameters = append(parameters, parameter{wireTypeOf(t).arrayOID, appendArray(nil, t, values)})
-	}
-	values, oids := split(parameters)
-	result := conn.ExecParams(ctx, a.markGone(), values, oids, []int16{binaryFormat}, nil).Read()
-	if result.Err != nil {
-		return 0, result.Err
-	}
-	return strconv.ParseInt(string(result.Rows[0][0]), 10, 64)
+	parameters := append(a.stretchParameters(within, seenAt), timestamptz(at))
+	return counted(ctx, conn, a.markGone(), append(parameters, a.keysOf(gone)...))
 }
 
 func (t target) marksDeleted() bool {
@@ -189,17 +173,7 @@ func (a *arranged) checkKeyTypes(fields []pgconn.FieldDescription) error {
 
 // stretchParameters are $1 to $3 of readStanding and markGone.
 func (t target) stretchParameters(within sink.Stretch, writtenBy time.Time) []parameter {
-	of := t.Columns[t.ColumnIndex(t.TimeField)].Type
-	return []parameter{
-		{wireTypeOf(of).oid, appendValue(nil, of, within.From)},
-		{wireTypeOf(of).oid, appendValue(nil, of, within.To)},
-		instantParameter(writtenBy),
-	}
-}
-
-func instantParameter(at time.Time) parameter {
-	micros := schema.TimeValue(at).Micros() - epochDays*microsPerDay
-	return parameter{pgtype.TimestamptzOID, binary.BigEndian.AppendUint64(nil, uint64(micros))}
+	return append(t.stretch(within), timestamptz(writtenBy))
 }
 
 // standingIn is the condition of the rows that may be marked.
@@ -218,12 +192,7 @@ func (t target) readStanding() string {
 // markGone marks the rows of a stretch that have the given keys, an array for each column of the key, and counts
 // them. A row that another commit has changed meanwhile, or moved to another time, is left alone.
 func (t target) markGone() string {
-	var arrays, columns, matches []string
-	for i, name := range t.Key {
-		arrays = append(arrays, fmt.Sprintf("$%d", i+5))
-		columns = append(columns, fmt.Sprintf("k%d", i+1))
-		matches = append(matches, fmt.Sprintf("t.%s = gone.k%d", quote(name), i+1))
-	}
+	arrays, columns := t.keyArrays(5)
 	return fmt.Sprintf(`WITH gone AS MATERIALIZED (
     SELECT * FROM unnest(%s) AS k (%s)
 ), marked AS (
@@ -235,5 +204,5 @@ func (t target) markGone() string {
     RETURNING 1
 )
 SELECT count(*) FROM marked`, strings.Join(arrays, ", "), strings.Join(columns, ", "), t.name(),
-		quote(schema.DeletedAtColumn), quote(schema.ExportedAtColumn), strings.Join(matches, " AND "), t.standingIn())
+		quote(schema.DeletedAtColumn), quote(schema.ExportedAtColumn), t.hasKeyOf("gone"), t.standingIn())
 }

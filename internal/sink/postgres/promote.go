@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -85,7 +83,7 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 	if p.asked.Behind.Values != nil {
 		behind = p.keyParameters(p.asked.Behind)
 	}
-	offset := parameter{pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(p.asked.Limit-1))}
+	offset := bigint(int64(p.asked.Limit - 1))
 	p.done = true
 	err := p.eachStored(ctx, conn, p.storedAhead(len(behind)), append([]parameter{offset}, behind...), func(row sink.StoredRow) {
 		p.last, p.done = row.Row.Row, false
@@ -101,7 +99,7 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 	for i, name := range p.asked.Columns {
 		ids[i] = schema.StrValue(p.Columns[p.ColumnIndex(name)].ID)
 	}
-	parameters := slices.Concat([]parameter{{pgtype.TextArrayOID, appendArray(nil, schema.Text, ids)}}, behind, end)
+	parameters := slices.Concat([]parameter{arrayOf(schema.Text, ids)}, behind, end)
 	return p.eachStored(ctx, conn, p.storedWithExtra(len(behind), len(end)), parameters, func(row sink.StoredRow) {
 		promoted, changed, misfits := p.asked.Promote(row.Row.Row, p.asked.Columns)
 		p.misfits = append(p.misfits, misfits...)
@@ -115,7 +113,7 @@ func (p *promotion) find(ctx context.Context, conn *pgconn.PgConn) error {
 func (t target) keyParameters(row schema.Row) (parameters []parameter) {
 	for _, k := range t.KeyIndexes() {
 		kind := t.Columns[k].Type
-		parameters = append(parameters, parameter{wireTypeOf(kind).oid, appendValue(nil, kind, row.Values[k])})
+		parameters = append(parameters, valueOf(kind, row.Values[k]))
 	}
 	return parameters
 }
@@ -174,47 +172,31 @@ func (p *promotion) write(ctx context.Context, tx pgx.Tx, at time.Time) (written
 	if len(p.after) == 0 {
 		return 0, nil
 	}
-	parameters := []parameter{{pgtype.TimestamptzOID, appendValue(nil, schema.Timestamptz, schema.TimeValue(at))}}
 	extra := func(rows []schema.Row) parameter {
 		values := make([]schema.Value, len(rows))
 		for i, row := range rows {
 			values[i] = row.Extra
 		}
-		return parameter{wireTypeOf(schema.JSON).arrayOID, appendArray(nil, schema.JSON, values)}
+		return arrayOf(schema.JSON, values)
 	}
-	parameters = append(parameters, extra(p.before), extra(p.after))
-	for _, name := range slices.Concat(p.Key, p.asked.Columns) {
-		place := p.ColumnIndex(name)
-		kind := p.Columns[place].Type
-		values := make([]schema.Value, len(p.after))
-		for i, row := range p.after {
-			values[i] = row.Values[place]
-		}
-		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
+	parameters := append([]parameter{timestamptz(at), extra(p.before), extra(p.after)}, p.keysOf(p.after)...)
+	for _, name := range p.asked.Columns {
+		parameters = append(parameters, p.columnOf(p.after, p.ColumnIndex(name)))
 	}
-	values, oids := split(parameters)
-	result := tx.Conn().PgConn().ExecParams(ctx, p.updatePromoted(p.asked.Columns), values, oids, []int16{binaryFormat}, nil).Read()
-	if result.Err != nil {
-		return 0, result.Err
-	}
-	return strconv.ParseInt(string(result.Rows[0][0]), 10, 64)
+	return counted(ctx, tx.Conn().PgConn(), p.updatePromoted(p.asked.Columns), parameters)
 }
 
 // updatePromoted takes when it is done, and an array each of what _extra was, what it is to be, and the columns of the key
 // and of columns. It counts what it wrote. (On Citus an update joins with what a materialized query found.)
 func (t target) updatePromoted(columns []string) string {
-	arrays, named := []string{"$2", "$3"}, []string{"_was", "_is"}
-	var set, match []string
-	for i, name := range slices.Concat(t.Key, columns) {
-		arrays, named = append(arrays, fmt.Sprintf("$%d", i+4)), append(named, fmt.Sprintf("c%d", i+1))
-		if i < len(t.Key) {
-			match = append(match, fmt.Sprintf("t.%s = p.c%d", quote(name), i+1))
-		} else {
-			set = append(set, fmt.Sprintf("%s = p.c%d", quote(name), i+1))
-		}
+	arrays, named := t.keyArrays(4)
+	var set []string
+	for i, name := range columns {
+		arrays, named = append(arrays, fmt.Sprintf("$%d", 4+len(t.Key)+i)), append(named, fmt.Sprintf("c%d", i+1))
+		set = append(set, fmt.Sprintf("%s = p.c%d", quote(name), i+1))
 	}
 	return fmt.Sprintf(`WITH promoted AS MATERIALIZED (
-    SELECT * FROM unnest(%s) AS p (%s)
+    SELECT * FROM unnest($2, $3, %s) AS p (_was, _is, %s)
 ), written AS (
     UPDATE %s AS t
     SET %s, %s = p._is, %s = $1
@@ -223,5 +205,5 @@ func (t target) updatePromoted(columns []string) string {
     RETURNING 1
 )
 SELECT count(*) FROM written`, strings.Join(arrays, ", "), strings.Join(named, ", "), t.name(), strings.Join(set, ", "),
-		quote(schema.ExtraColumn), quote(schema.ExportedAtColumn), strings.Join(match, " AND "), quote(schema.ExtraColumn))
+		quote(schema.ExtraColumn), quote(schema.ExportedAtColumn), t.hasKeyOf("p"), quote(schema.ExtraColumn))
 }

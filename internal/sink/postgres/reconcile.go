@@ -139,11 +139,7 @@ func (w *Warehouse) Drifts(ctx context.Context) (drifts []sink.Drift, err error)
 
 // StoredByWindow are the rows of the table whose window begins in a stretch of time.
 func (w *Warehouse) StoredByWindow(ctx context.Context, t schema.Table, within window.Window) ([]sink.StoredRow, error) {
-	kind := schema.Timestamptz
-	parameters := []parameter{
-		{wireTypeOf(kind).oid, appendValue(nil, kind, schema.TimeValue(within.Start))},
-		{wireTypeOf(kind).oid, appendValue(nil, kind, schema.TimeValue(within.End))},
-	}
+	parameters := []parameter{timestamptz(within.Start), timestamptz(within.End)}
 	return w.storedRows(ctx, t, func(to target, tx pgx.Tx, found func(sink.StoredRow)) error {
 		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByWindow(), parameters, found)
 	})
@@ -177,7 +173,6 @@ func (w *Warehouse) Measure(ctx context.Context, m sink.Measurement) (values []s
 }
 
 func (w *Warehouse) measureWithin(ctx context.Context, m sink.Measurement, within sink.Stretch, timeout time.Duration) (value string, err error) {
-	of := m.Table.Columns[m.Table.ColumnIndex(m.Table.TimeField)].Type
 	err = w.tryTx(ctx, reading, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, statement("statement_timeout"), fmt.Sprint(timeout.Milliseconds())); err != nil {
 			return err
@@ -186,9 +181,8 @@ func (w *Warehouse) measureWithin(ctx context.Context, m sink.Measurement, withi
 		if err != nil {
 			return err
 		}
-		value, err = w.target(table).measure(ctx, tx.Conn().PgConn(), m.Expression, []parameter{
-			{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
-		})
+		t := w.target(table)
+		value, err = t.measure(ctx, tx.Conn().PgConn(), m.Expression, t.stretch(within))
 		return err
 	})
 	return value, err

@@ -74,20 +74,8 @@ func (t target) readByTime() string {
 	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s >= $1 AND t.%s <= $2\nLIMIT $3", t.selectRows(), t.name(), at, at)
 }
 
-// readByKey reads the rows that have the given keys: an array for each column of the key.
-func (t target) readByKey() string {
-	if len(t.Key) == 1 {
-		return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s = ANY ($1)", t.selectRows(), t.name(), quote(t.Key[0]))
-	}
-	var arrays, columns, matches []string
-	for i, name := range t.Key {
-		arrays = append(arrays, fmt.Sprintf("$%d", i+1))
-		columns = append(columns, fmt.Sprintf("k%d", i+1))
-		matches = append(matches, fmt.Sprintf("t.%s = k.k%d", quote(name), i+1))
-	}
-	return fmt.Sprintf("%s\nFROM unnest(%s) AS k (%s)\nJOIN %s AS t ON %s", t.selectRows(),
-		strings.Join(arrays, ", "), strings.Join(columns, ", "), t.name(), strings.Join(matches, " AND "))
-}
+// readByKey reads the rows that have one of so many keys.
+func (t target) readByKey() string { return t.byKeys(t.selectRows()) }
 
 // readTypes reads nothing, but says what types the columns have.
 func (t target) readTypes() string {

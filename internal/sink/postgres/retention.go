@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -120,8 +118,8 @@ func (t target) oldRows(c sink.Cut, windows time.Time) []old {
 // deleteNext deletes the oldest of the rows; all is false when there are more.
 func (t target) deleteNext(ctx context.Context, tx pgx.Tx, o old, limit int) (deleted int64, all bool, err error) {
 	conn := tx.Conn().PgConn()
-	before := parameter{wireTypeOf(o.kind).oid, appendValue(nil, o.kind, o.before)}
-	values, oids := split([]parameter{before, {pgtype.Int8OID, binary.BigEndian.AppendUint64(nil, uint64(limit-1))}})
+	before := valueOf(o.kind, o.before)
+	values, oids := split([]parameter{before, bigint(int64(limit - 1))})
 	found := conn.ExecParams(ctx, t.lastOfNext(o), values, oids, []int16{binaryFormat}, []int16{binaryFormat}).Read()
 	if found.Err != nil {
 		return 0, false, found.Err

@@ -27,36 +27,15 @@ func (t target) storedByTime() string {
 	return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s >= $1 AND t.%s < $2", t.selectStored(), t.name(), at, at)
 }
 
-// storedByKey reads the whole rows that have the given keys: an array for each column of the key.
-func (t target) storedByKey() string {
-	if len(t.Key) == 1 {
-		return fmt.Sprintf("%s\nFROM %s AS t\nWHERE t.%s = ANY ($1)", t.selectStored(), t.name(), quote(t.Key[0]))
-	}
-	var arrays, columns, matches []string
-	for i, name := range t.Key {
-		arrays = append(arrays, fmt.Sprintf("$%d", i+1))
-		columns = append(columns, fmt.Sprintf("k%d", i+1))
-		matches = append(matches, fmt.Sprintf("t.%s = k.k%d", quote(name), i+1))
-	}
-	return fmt.Sprintf("%s\nFROM unnest(%s) AS k (%s)\nJOIN %s AS t ON %s", t.selectStored(),
-		strings.Join(arrays, ", "), strings.Join(columns, ", "), t.name(), strings.Join(matches, " AND "))
-}
+// storedByKey reads the whole rows that have one of so many keys.
+func (t target) storedByKey() string { return t.byKeys(t.selectStored()) }
 
 // findStored calls found for each row of the table that has one of the keys.
 func (t target) findStored(ctx context.Context, conn *pgconn.PgConn, keys []schema.Row, found func(sink.StoredRow)) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var parameters []parameter
-	for _, k := range t.KeyIndexes() {
-		values := make([]schema.Value, len(keys))
-		for i, row := range keys {
-			values[i] = row.Values[k]
-		}
-		kind := t.Columns[k].Type
-		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, values)})
-	}
-	return t.eachStored(ctx, conn, t.storedByKey(), parameters, found)
+	return t.eachStored(ctx, conn, t.storedByKey(), t.keysOf(keys), found)
 }
 
 // eachStored calls found for each row of a query of selectStored.

@@ -31,12 +31,8 @@ func (w *Warehouse) Entries(ctx context.Context, dataset, config string, within 
 
 // StoredIn are the rows that the table has of a stretch of time.
 func (w *Warehouse) StoredIn(ctx context.Context, t schema.Table, within sink.Stretch) ([]sink.StoredRow, error) {
-	of := t.Columns[t.ColumnIndex(t.TimeField)].Type
-	parameters := []parameter{
-		{wireTypeOf(of).oid, appendValue(nil, of, within.From)}, {wireTypeOf(of).oid, appendValue(nil, of, within.To)},
-	}
 	return w.storedRows(ctx, t, func(to target, tx pgx.Tx, found func(sink.StoredRow)) error {
-		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByTime(), parameters, found)
+		return to.eachStored(ctx, tx.Conn().PgConn(), to.storedByTime(), to.stretch(within), found)
 	})
 }
 

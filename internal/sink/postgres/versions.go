@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -61,8 +60,7 @@ func (a *arranged) keepChanged(ctx context.Context, conn *pgx.Conn) error {
 // differs of each; nil: that one stays as it is. It returns the time at which they are to be written: at, or later.
 func (t target) keepVersions(ctx context.Context, conn *pgx.Conn, at time.Time, by origin, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
 	var changes []schema.Value
-	places := t.KeyIndexes()
-	replaced := make([][]schema.Value, len(places)) // by column of the key
+	var replaced []schema.Row
 	var last time.Time
 	err := t.findStored(ctx, conn.PgConn(), keys, func(was sink.StoredRow) {
 		names := differs(was)
@@ -71,9 +69,7 @@ func (t target) keepVersions(ctx context.Context, conn *pgx.Conn, at time.Time, 
 		}
 		list, _ := json.Marshal(names) // strings always can be
 		changes = append(changes, schema.StrValue(string(list)))
-		for i, k := range places {
-			replaced[i] = append(replaced[i], was.Values[k])
-		}
+		replaced = append(replaced, was.Row.Row)
 		if was.ExportedAt.After(last) {
 			last = was.ExportedAt
 		}
@@ -84,17 +80,10 @@ func (t target) keepVersions(ctx context.Context, conn *pgx.Conn, at time.Time, 
 	at = sink.Since(at, last)
 	run := parameter{oid: pgtype.Int8OID} // NULL
 	if by.run != 0 {
-		run.value = binary.BigEndian.AppendUint64(nil, uint64(by.run))
+		run = bigint(int64(by.run))
 	}
-	parameters := []parameter{
-		instantParameter(at), {pgtype.TextOID, []byte(by.cause)}, run,
-		{wireTypeOf(schema.JSON).arrayOID, appendArray(nil, schema.JSON, changes)},
-	}
-	for i, k := range places {
-		kind := t.Columns[k].Type
-		parameters = append(parameters, parameter{wireTypeOf(kind).arrayOID, appendArray(nil, kind, replaced[i])})
-	}
-	values, oids := split(parameters)
+	parameters := []parameter{timestamptz(at), {pgtype.TextOID, []byte(by.cause)}, run, arrayOf(schema.JSON, changes)}
+	values, oids := split(append(parameters, t.keysOf(replaced)...))
 	return at, conn.PgConn().ExecParams(ctx, t.insertVersions(), values, oids, []int16{binaryFormat}, nil).Read().Err
 }
 
@@ -103,22 +92,17 @@ func (t target) keepVersions(ctx context.Context, conn *pgx.Conn, at time.Time, 
 // kept to the bit, whoever wrote it. (On Citus a join is with what a materialized query found.)
 func (t target) insertVersions() string {
 	history := t.history()
-	arrays, named := []string{"$4"}, []string{"_changes"}
-	var match []string
-	for i, name := range t.Key {
-		arrays, named = append(arrays, fmt.Sprintf("$%d", i+5)), append(named, fmt.Sprintf("k%d", i+1))
-		match = append(match, fmt.Sprintf("t.%s = r.k%d", quote(name), i+1))
-	}
+	arrays, columns := t.keyArrays(5)
 	copied := quoteAll(append(names(t.Columns), names(t.OwnColumns())...))
 	own := quoteAll([]string{schema.ValidFromColumn, schema.ValidToColumn, schema.ChangedColumn, schema.CauseColumn, schema.RunColumn})
 	return fmt.Sprintf(`WITH replaced AS MATERIALIZED (
-    SELECT * FROM unnest(%s) AS r (%s)
+    SELECT * FROM unnest($4, %s) AS r (_changes, %s)
 )
 INSERT INTO %s (%s, %s)
 SELECT t.%s, t.%s, $1::timestamptz, r._changes, $2::text, $3::bigint
 FROM replaced AS r
-JOIN %s AS t ON %s`, strings.Join(arrays, ", "), strings.Join(named, ", "), history.name(), strings.Join(copied, ", "), strings.Join(own, ", "),
-		strings.Join(copied, ", t."), quote(schema.ExportedAtColumn), t.name(), strings.Join(match, " AND "))
+JOIN %s AS t ON %s`, strings.Join(arrays, ", "), strings.Join(columns, ", "), history.name(), strings.Join(copied, ", "), strings.Join(own, ", "),
+		strings.Join(copied, ", t."), quote(schema.ExportedAtColumn), t.name(), t.hasKeyOf("r"))
 }
 
 func (t target) history() target { return target{Table: t.HistoryTable(), schemaName: t.schemaName} }

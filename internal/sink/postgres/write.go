@@ -5,12 +5,10 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -149,15 +147,9 @@ func (a *arranged) upsert(ctx context.Context, conn *pgconn.PgConn) (written int
 	for _, at := range a.overtaking.Own {
 		own = append(own, schema.TimeValue(at))
 	}
-	values, oids := split([]parameter{
-		instantParameter(a.overtaking.Since), instantParameter(a.overtaking.Until),
-		{pgtype.TimestamptzArrayOID, appendArray(nil, schema.Timestamptz, own)},
+	return counted(ctx, conn, a.upsertStage(), []parameter{
+		timestamptz(a.overtaking.Since), timestamptz(a.overtaking.Until), arrayOf(schema.Timestamptz, own),
 	})
-	result := conn.ExecParams(ctx, a.upsertStage(), values, oids, []int16{binaryFormat}, nil).Read()
-	if result.Err != nil {
-		return 0, result.Err
-	}
-	return strconv.ParseInt(string(result.Rows[0][0]), 10, 64)
 }
 
 // encode is the rows that are not unchanged in the binary format of COPY; staged: each with its place.

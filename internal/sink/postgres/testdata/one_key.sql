@@ -71,12 +71,12 @@ WHERE t."_extra" ?| $1
   AND (t."call_id") <= ($3);
 
 WITH promoted AS MATERIALIZED (
-    SELECT * FROM unnest($2, $3, $4, $5) AS p (_was, _is, c1, c2)
+    SELECT * FROM unnest($2, $3, $4, $5) AS p (_was, _is, k1, c1)
 ), written AS (
     UPDATE "samespace"."calls" AS t
-    SET "tags" = p.c2, "_extra" = p._is, "_exported_at" = $1
+    SET "tags" = p.c1, "_extra" = p._is, "_exported_at" = $1
     FROM promoted AS p
-    WHERE t."call_id" = p.c1 AND t."_extra" = p._was
+    WHERE t."call_id" = p.k1 AND t."_extra" = p._was
     RETURNING 1
 )
 SELECT count(*) FROM written;

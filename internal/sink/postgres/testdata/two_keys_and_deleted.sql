@@ -88,12 +88,12 @@ WHERE t."_extra" ?| $1
   AND (t."a ""quoted"" name", t."day") <= ($4, $5);
 
 WITH promoted AS MATERIALIZED (
-    SELECT * FROM unnest($2, $3, $4, $5, $6) AS p (_was, _is, c1, c2, c3)
+    SELECT * FROM unnest($2, $3, $4, $5, $6) AS p (_was, _is, k1, k2, c1)
 ), written AS (
     UPDATE "odd ""schema"""."Calls" AS t
-    SET "tags" = p.c3, "_extra" = p._is, "_exported_at" = $1
+    SET "tags" = p.c1, "_extra" = p._is, "_exported_at" = $1
     FROM promoted AS p
-    WHERE t."a ""quoted"" name" = p.c1 AND t."day" = p.c2 AND t."_extra" = p._was
+    WHERE t."a ""quoted"" name" = p.k1 AND t."day" = p.k2 AND t."_extra" = p._was
     RETURNING 1
 )
 SELECT count(*) FROM written;
