@@ -66,7 +66,7 @@ func (p *passage) backfill(ctx context.Context, r Range, within window.Window) e
 		return err
 	}
 	run, goesOn, err := p.Warehouse.BeginBackfill(ctx, sink.BackfillRequest{
-		Dataset: p.Dataset.Name, Range: within, OpenEnded: r.To.IsZero(), Restart: r.Restart, Now: p.now,
+		Dataset: p.Dataset.Name, Range: within, OpenEnded: r.To.IsZero(), Restart: r.Restart, Now: p.dueAt,
 	})
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (p *passage) backfill(ctx context.Context, r Range, within window.Window) e
 	if goesOn {
 		p.Logger.Info("going on with a backfill", "dataset", p.Dataset.Name, "range", run.Range.String(), "begun", run.StartedAt)
 	}
-	if since := p.Dataset.begin(p.now); run.Range.End.Before(since) {
+	if since := p.Dataset.begin(p.dueAt); run.Range.End.Before(since) {
 		p.Logger.Warn("this range ends before since: the dataset is complete through its end only, until what lies between is read as well, or since is an earlier time",
 			"dataset", p.Dataset.Name, "range", run.Range.String(), "since", since)
 	}
@@ -97,7 +97,7 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 	if !r.From.Before(to) {
 		return window.Window{}, &RangeError{Purpose: "backfill", From: r.From, To: to}
 	}
-	if kept := p.Dataset.KeptFrom(p.now); r.From.Before(kept) {
+	if kept := p.Dataset.KeptFrom(p.dueAt); r.From.Before(kept) {
 		return window.Window{}, &RetentionError{Dataset: p.Dataset.Name, From: r.From, Kept: kept}
 	}
 	last := p.Dataset.Grid.At(to)
@@ -168,7 +168,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		if err := p.waitForOthers(ctx); err != nil {
 			return err
 		}
-		p.now = p.Exporter.now()
+		p.dueAt = p.now()
 	}
 }
 
@@ -213,7 +213,7 @@ func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 }
 
 func (p *passage) othersAtWork(ctx context.Context) (bool, error) {
-	all, err := p.Warehouse.Status(ctx, p.now)
+	all, err := p.Warehouse.Status(ctx, p.dueAt)
 	if err != nil {
 		return false, fmt.Errorf("see who else is at work: %w", err)
 	}

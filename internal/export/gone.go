@@ -257,7 +257,7 @@ func (p *passage) refuse(o outcome, all *losses) {
 		case r.State != sink.StateUnstable:
 			at := slices.IndexFunc(entries, func(e sink.Entry) bool { return e.Window.Start.Equal(r.Start) })
 			r.State, r.Error, r.ReadTo = sink.StateUnstable, reason, time.Time{}
-			r.NextReadAt = p.Exporter.now().Add(retryDelay(entries[at].Attempts))
+			r.NextReadAt = p.now().Add(retryDelay(entries[at].Attempts))
 		}
 	}
 }

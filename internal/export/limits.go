@@ -67,10 +67,10 @@ func (p *passage) bounds() bounds {
 	l, b := &p.limits, bounds{rows: math.MaxInt, span: math.MaxInt64}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.skip.Holds(p.now) {
+	if l.skip.Holds(p.dueAt) {
 		b.rows = int(l.skip.Works)
 	}
-	if l.span.Holds(p.now) {
+	if l.span.Holds(p.dueAt) {
 		b.span = max(time.Duration(l.span.Works)*time.Second, shortest)
 	}
 	if l.contract.span > 0 {
@@ -204,14 +204,14 @@ func (s *span) learn(stretch window.Window, refused *source.Error) []learned {
 
 // keep keeps a limit that was met, unless a narrower one is kept already.
 func (s *span) keep(kind sink.LimitKind, known *sink.Limit, works, refused int64) []learned {
-	if known.Holds(s.now) && known.Refused <= refused {
+	if known.Holds(s.dueAt) && known.Refused <= refused {
 		return nil
 	}
 	met := 1
-	if !known.Holds(s.now) && refused > known.Works {
+	if !known.Holds(s.dueAt) && refused > known.Works {
 		met = known.Met + 1
 	}
-	*known = sink.Limit{Works: works, Refused: refused, Met: met, Until: s.now.Add(min(firstLimit<<min(met-1, 5), sink.LongestLimit))}
+	*known = sink.Limit{Works: works, Refused: refused, Met: met, Until: s.dueAt.Add(min(firstLimit<<min(met-1, 5), sink.LongestLimit))}
 	s.Logger.Warn("the API refuses more than this, and is not asked for more until then", "dataset", s.Dataset.Name, "limit", string(kind),
 		"works", works, "refused", refused, "until", known.Until)
 	return []learned{{kind, *known}}

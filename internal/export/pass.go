@@ -96,9 +96,9 @@ func (p *passage) seeHeld(ctx context.Context) error {
 	if p.Kind != sink.RunScheduled || p.stopped() || p.relieved() {
 		return nil
 	}
-	left, ok, err := p.Warehouse.Held(ctx, p.Dataset.Name, p.now, p.edge)
+	left, ok, err := p.Warehouse.Held(ctx, p.Dataset.Name, p.dueAt, p.edge)
 	if ok {
-		p.summary.Held = Held{Due: p.now, Left: left}
+		p.summary.Held = Held{Due: p.dueAt, Left: left}
 	}
 	return err
 }
@@ -109,7 +109,7 @@ type passage struct {
 	*Exporter
 	Pass
 	began time.Time
-	now   time.Time // what is due by then is read
+	dueAt time.Time // what is due by then is read
 	edge  time.Time // nothing at or after it is read
 
 	run     sink.Run
@@ -140,16 +140,16 @@ type passage struct {
 }
 
 func (e *Exporter) passage(pass Pass, began time.Time) *passage {
-	now := began
+	dueAt := began
 	if !pass.Due.IsZero() {
-		now = pass.Due
+		dueAt = pass.Due
 	}
 	p := &passage{
-		Exporter: e, Pass: pass, began: began, now: now, edge: e.Dataset.edge(now),
+		Exporter: e, Pass: pass, began: began, dueAt: dueAt, edge: e.Dataset.edge(dueAt),
 		contest: contest{of: &e.overtaken}, summary: Summary{Dataset: e.Dataset.Name},
 	}
 	if e.Dataset.Snapshot {
-		p.edge = now
+		p.edge = dueAt
 		if !pass.Tick.IsZero() {
 			p.edge = pass.Tick.UTC()
 		}
@@ -190,7 +190,7 @@ func (p *passage) prepare(ctx context.Context) error {
 
 // plan enters the windows that are missing from the ledger, from since to the window that holds the edge.
 func (p *passage) plan(ctx context.Context) error {
-	within := window.Window{Start: p.Dataset.begin(p.now), End: p.Dataset.end(p.edge)}
+	within := window.Window{Start: p.Dataset.begin(p.dueAt), End: p.Dataset.end(p.edge)}
 	if !p.Within.Empty() {
 		within = p.Within
 	}
@@ -200,7 +200,7 @@ func (p *passage) plan(ctx context.Context) error {
 	if within.Empty() {
 		return nil
 	}
-	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.now, p.pieces)
+	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.dueAt, p.pieces)
 	if err == nil && p.keptOtherwise {
 		err = &KeptOtherwiseError{Dataset: p.Dataset.Name}
 	}
@@ -218,7 +218,7 @@ func (p *passage) stopped() bool {
 
 // relieved reports whether the next pass is due.
 func (p *passage) relieved() bool {
-	return !p.Until.IsZero() && !p.Exporter.now().Before(p.Until)
+	return !p.Until.IsZero() && !p.now().Before(p.Until)
 }
 
 // outOfTime reports whether what comes after the spans, of which so many pieces were done since began, leaves the rest to the
@@ -242,7 +242,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 	defer done()
 	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
 	lease, ok, err := p.Warehouse.Claim(claiming, sink.ClaimRequest{
-		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.now, Edge: p.edge, Order: order,
+		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.dueAt, Edge: p.edge, Order: order,
 		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
@@ -324,12 +324,12 @@ func (p *passage) beginRun(ctx context.Context) error {
 
 // finish keeps how the run ended and sums the pass up.
 func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summary, error) {
-	p.summary.Took = p.Exporter.now().Sub(began)
+	p.summary.Took = p.now().Sub(began)
 	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
 	writing, cancel := closing(ctx)
 	defer cancel()
 	if p.run.ID != 0 {
-		p.run.EndedAt = p.Exporter.now()
+		p.run.EndedAt = p.now()
 		p.run.Outcome, p.run.Spent = outcomeOf(p.summary, err), p.summary.Spent
 		err = errors.Join(err, p.Warehouse.EndRun(writing, p.run))
 	}

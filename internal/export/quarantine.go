@@ -36,7 +36,7 @@ func (e *Exporter) RetryRejects(ctx context.Context, stop <-chan struct{}) (sink
 		if err != nil || len(page) == 0 {
 			return done, err
 		}
-		batch, err := e.Warehouse.RetryRejects(ctx, e.mapAgain(page, p.now))
+		batch, err := e.Warehouse.RetryRejects(ctx, e.mapAgain(page, p.dueAt))
 		if err != nil {
 			return done, err
 		}

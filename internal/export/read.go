@@ -74,7 +74,7 @@ func newSpan(p *passage, h *held, f fit) *span {
 // is read whole, and its first re-read is done with.
 func (s *span) rereadDue(e sink.Entry) bool {
 	first, ok := s.Dataset.Reread.Next(e.Window.End, e.Window.End)
-	return ok && !first.After(s.now)
+	return ok && !first.After(s.dueAt)
 }
 
 // rest is the stretch of time that is to be read: the lease's windows up to the edge. Of a first window that
@@ -144,10 +144,10 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, out *outlet)
 // begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that
 // is older than the mark that it answers would leave the window due, again and again.
 func (s *span) begun() time.Time {
-	if now := s.Exporter.now(); now.After(s.now) {
+	if now := s.now(); now.After(s.dueAt) {
 		return now
 	}
-	return s.now
+	return s.dueAt
 }
 
 // wanted is a stretch as it is to be read: no more rows than a transaction may hold.
@@ -293,7 +293,7 @@ func (s *span) handOn(p part, began time.Time, out *outlet) {
 	event.Step, event.Windows = StepMapped, batch.Done()
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
-	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.Exporter.now().Sub(began)})
+	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.now().Sub(began)})
 }
 
 // begin notes that the windows of a stretch are being read.
@@ -347,15 +347,15 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 	r := sink.Reading{Start: t.Window.Start, Rows: t.rows, ReadAt: t.began, ReadTo: readTo}
 	tailOnly := t.from.After(t.Window.Start)
 	if tailOnly {
-		r.ReadAt = s.now // a backfill that marked the window since then wants all of it: its mark stands
+		r.ReadAt = s.dueAt // a backfill that marked the window since then wants all of it: its mark stands
 	}
 	if t.unstable != "" {
 		r.State, r.Error, r.ReadTo = sink.StateUnstable, t.unstable, time.Time{}
-		r.NextReadAt = s.Exporter.now().Add(retryDelay(t.Attempts))
+		r.NextReadAt = s.now().Add(retryDelay(t.Attempts))
 		return r
 	}
 	if readTo.Before(t.Window.End) {
-		r.State, r.NextReadAt = sink.StateRead, s.now
+		r.State, r.NextReadAt = sink.StateRead, s.dueAt
 		return r
 	}
 	if tailOnly {

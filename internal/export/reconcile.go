@@ -96,7 +96,7 @@ func (p *passage) reconcile(ctx context.Context) error {
 	}
 	began := time.Now()
 	for _, c := range p.reconciling.pairs {
-		if p.now.Before(c.restsUntil) {
+		if p.dueAt.Before(c.restsUntil) {
 			continue
 		}
 		err := p.reconcilePair(ctx, c, began)
@@ -109,7 +109,7 @@ func (p *passage) reconcile(ctx context.Context) error {
 		case errors.Is(err, sink.ErrSuperseded), errors.Is(err, errUndone):
 			// The other dataset of the pair has not been prepared, or by another config: who does so looks at it anew.
 		default: // a mistake of an expression, or a table that somebody dropped
-			c.restsUntil = p.now.Add(mistakeRest)
+			c.restsUntil = p.dueAt.Add(mistakeRest)
 			c.tell(p, err)
 		}
 	}
@@ -146,7 +146,7 @@ func (p *passage) beginReconciling(ctx context.Context) error {
 		if c.Insight.Since.Before(c.Report.Since) {
 			c.pending[0].Start = c.Insight.Since
 		}
-		if kept := c.keptFrom(p.now); kept.After(c.pending[0].Start) {
+		if kept := c.keptFrom(p.dueAt); kept.After(c.pending[0].Start) {
 			c.pending[0].Start = kept
 		}
 	}
@@ -207,7 +207,7 @@ func (p *passage) comparePiece(ctx context.Context, c *pair, piece window.Window
 	if err != nil {
 		return err
 	}
-	kept := c.keptFrom(p.Exporter.now())
+	kept := c.keptFrom(p.now())
 	found = slices.DeleteFunc(found, func(f sink.Reconciled) bool { return f.Window.Start.Before(kept) })
 	if len(found) == 0 {
 		return nil
@@ -223,7 +223,7 @@ func (p *passage) comparePiece(ctx context.Context, c *pair, piece window.Window
 		return err
 	}
 	event := ReconcileEvent{Dataset: c.Report.Name, Insight: c.Insight.Name}
-	now := p.Exporter.now()
+	now := p.now()
 	request.Within = hull(found)
 	err = p.Warehouse.Reconcile(ctx, request, func(have []sink.Reconciled) (changed []sink.Reconciled) {
 		event.Agreeing, event.Differing = 0, 0
@@ -284,7 +284,7 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 	if err != nil {
 		return err
 	}
-	now := p.Exporter.now()
+	now := p.now()
 	request := c.request()
 	request.AgainBy, request.Limit = now, rereadBatch
 	allowed := unprovenRereads + rereads.Helped - rereads.Unproven

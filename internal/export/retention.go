@@ -66,7 +66,7 @@ func (d Dataset) retained() []schema.Table {
 
 // retire takes the windows before what is kept out of what is due.
 func (p *passage) retire(ctx context.Context) error {
-	before := p.Dataset.KeptFrom(p.now)
+	before := p.Dataset.KeptFrom(p.dueAt)
 	if before.IsZero() {
 		return nil
 	}
@@ -82,13 +82,13 @@ func (p *passage) retire(ctx context.Context) error {
 }
 
 func (p *passage) retirement(before time.Time) sink.Retirement {
-	return sink.Retirement{Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Before: before, Keep: p.Dataset.Retention, Now: p.now}
+	return sink.Retirement{Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Before: before, Keep: p.Dataset.Retention, Now: p.dueAt}
 }
 
 // cut deletes the rows that are older than the retention, batch by batch, once for each bound of windows. It comes after
 // what is due.
 func (p *passage) cut(ctx context.Context) error {
-	before := p.Dataset.KeptFrom(p.now)
+	before := p.Dataset.KeptFrom(p.dueAt)
 	if before.IsZero() || before.Equal(p.cutOff) {
 		return nil
 	}

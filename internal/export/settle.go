@@ -65,14 +65,14 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	event.Step = StepCommitting
 	p.observe(event)
 	o.batch.Lease = o.held.remaining()
-	began, beganAt := time.Now(), p.Exporter.now() // efforts go by the exporter's clock, as readings do
+	began, beganAt := time.Now(), p.now() // efforts go by the exporter's clock, as readings do
 	o.batch.Compared, o.batch.Arrivals = &event.Spent.Compare, p.arrivals()
 	counts, err := p.Warehouse.Commit(ctx, *o.batch)
 	event.Spent.Commit = time.Since(began) - event.Spent.Compare
 	if err != nil {
 		return err
 	}
-	p.efforts.add(o.read, p.Exporter.now().Sub(beganAt), counts)
+	p.efforts.add(o.read, p.now().Sub(beganAt), counts)
 	o.held.finish(o.batch.Readings)
 	p.touch(o.batch)
 	p.tellLate(o.batch.Arrivals)
@@ -152,7 +152,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return errors.Join(err, p.write("release", p.Warehouse.Release(writing, lease)))
 	}
 	p.fail(SpanError{Span: lease.Span(), Err: err})
-	failure := sink.Failure{Error: err.Error(), NextReadAt: p.Exporter.now().Add(retryDelay(lease.Entries[0].Attempts))}
+	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now().Add(retryDelay(lease.Entries[0].Attempts))}
 	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
 	if p.failedAgain() >= maxFailures {
 		return errors.Join(err, failed)

@@ -55,7 +55,7 @@ func (p *passage) idle() bool {
 
 // noWindowFails reports whether no window waits to be read again after it failed, which may be what the trouble is about.
 func (p *passage) noWindowFails(ctx context.Context) (bool, error) {
-	all, err := p.Warehouse.Status(ctx, p.now)
+	all, err := p.Warehouse.Status(ctx, p.dueAt)
 	if err != nil {
 		return false, fmt.Errorf("see whether windows fail: %w", err)
 	}

@@ -106,7 +106,7 @@ func (v *verification) verify(ctx context.Context, r VerifyRange) error {
 	if r.To.IsZero() || r.To.After(v.edge) {
 		within.End = v.edge
 	}
-	kept := v.Dataset.KeptFrom(v.now)
+	kept := v.Dataset.KeptFrom(v.dueAt)
 	if within.Start.Before(kept) {
 		v.Logger.Warn("what is older than the retention is not verified", "dataset", v.Dataset.Name, "before", kept)
 		within.Start = kept
@@ -311,7 +311,7 @@ func partError(part outcome) error {
 // repair makes the windows that differ due, reads them as any window is read, and compares them once more.
 func (v *verification) repair(ctx context.Context) error {
 	v.found.Repaired = true
-	mark := sink.Mark{Dataset: v.Dataset.Name, ConfigHash: v.Dataset.ConfigHash, Now: v.Exporter.now()}
+	mark := sink.Mark{Dataset: v.Dataset.Name, ConfigHash: v.Dataset.ConfigHash, Now: v.now()}
 	hull := v.found.Differing[0].Window
 	for _, d := range v.found.Differing {
 		mark.Holding = append(mark.Holding, d.Window.Start)
