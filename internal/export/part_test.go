@@ -39,7 +39,7 @@ func TestRowsThatAreGivenBack(t *testing.T) {
 
 // Ends are drawn no more once they tore three times in a row. A reading that failed otherwise says nothing of that.
 func TestTearsBehindADrawnEnd(t *testing.T) {
-	torn, away := &source.TornError{Nearer: true}, errors.New("the API is away")
+	torn, away := &source.TornError{}, errors.New("the API is away")
 	for name, c := range map[string]struct {
 		became []error
 		draws  bool

@@ -69,8 +69,6 @@ type TornError struct {
 	// IgnoresSkip is set when the server was seen to send the same page for two other skips: reading again is
 	// useless.
 	IgnoresSkip bool
-	// Nearer is set when the page was of an end that had been drawn nearer: see Query.Nearer.
-	Nearer bool
 }
 
 func (e *TornError) Error() string {

@@ -59,7 +59,7 @@ func readRows(ctx context.Context, q Query, to Taker, ask askPage) (Reading, err
 	if q.PageSize < 2 {
 		return Reading{}, fmt.Errorf("page size %d: must be at least 2, since pages overlap by a row", q.PageSize)
 	}
-	r := &reader{query: q, to: to, pages: newPages(ctx, ask), end: q.Range.End, reading: Reading{End: q.Range.End}}
+	r := &reader{query: q, to: to, pages: newPages(ctx, ask), drawing: drawing{asked: q.Range.End}, reading: Reading{End: q.Range.End}}
 	defer r.pages.close()
 	err := r.read()
 	r.forget()
@@ -75,20 +75,30 @@ type reader struct {
 	pages   *pages
 	reading Reading
 
-	at      int       // the place behind the last row received: that of the row to come
-	taken   int       // pages received
-	before  Page      // the page before
-	largest int       // rows of the largest page so far
-	longest int       // bytes of the longest page so far
-	row     int       // bytes of the longest row so far
-	length  int       // bytes of the last page
-	short   bool      // the last page was short, after a full one
-	end     time.Time // of the range that was asked for
-	drawn   int       // how often the end of the range was drawn
-	missed  int       // how often the page was full then
+	at      int  // the place behind the last row received: that of the row to come
+	taken   int  // pages received
+	before  Page // the page before
+	sizes   sizes
+	drawing drawing
 
 	known map[string]bool // the rows taken; only of a reading that may be torn
 	stale int             // pages in a row without a new row, once torn
+}
+
+// sizes are those of the pages received.
+type sizes struct {
+	largest int  // rows of the largest page
+	longest int  // bytes of the longest page
+	row     int  // bytes of the longest row
+	length  int  // bytes of the last page
+	short   bool // the last page was short, after a full one
+}
+
+// drawing is what became of the end of the range.
+type drawing struct {
+	asked time.Time // the end that was asked for
+	times int       // how often another one was drawn
+	full  int       // how often the page up to it was full
 }
 
 func (r *reader) read() error {
@@ -127,7 +137,7 @@ func (r *reader) read() error {
 // seen to send two rows at once: then that would get no further. (From a server that only ever sends single
 // rows, rows that vanish meanwhile go unseen.)
 func (r *reader) next() (skip int, overlaps bool) {
-	if r.largest < 2 {
+	if r.sizes.largest < 2 {
 		return r.at, false
 	}
 	return r.at - 1, true
@@ -140,11 +150,11 @@ func (r *reader) page(skip int) (Page, error) {
 // askAhead asks for the next pages before they are wanted: as many as are expected to hold rows, where they
 // begin if the server goes on to fill its pages.
 func (r *reader) askAhead() {
-	if r.reading.Torn || r.largest < r.query.PageSize && (r.taken != 0 || !r.query.Filled) {
+	if r.reading.Torn || r.sizes.largest < r.query.PageSize && (r.taken != 0 || !r.query.Filled) {
 		return
 	}
 	skip, _ := r.next()
-	step := max(r.largest, r.query.PageSize) - 1
+	step := max(r.sizes.largest, r.query.PageSize) - 1
 	// Only so much of what is expected that a guess which is a little too high costs no request.
 	end := r.at + r.to.Expect()*9/10
 	if r.query.MaxRows > 0 {
@@ -245,33 +255,33 @@ func (r *reader) torn(rows []string, skip int) error {
 			return err
 		}
 		if slices.Equal(again.Rows, rows) {
-			return &TornError{Skip: skip, Page: r.largest, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
+			return &TornError{Skip: skip, Page: r.sizes.largest, IgnoresSkip: true, Reason: "the page repeats the one before: the server ignores skip"}
 		}
 	}
-	return &TornError{Skip: skip, Page: r.largest, Nearer: r.drawn > 0, Reason: "a row before it appeared or vanished while the pages were read"}
+	return &TornError{Skip: skip, Page: r.sizes.largest, Reason: "a row before it appeared or vanished while the pages were read"}
 }
 
 // move advances by the rows received, whatever was asked for.
 func (r *reader) move(skip int, page Page, overlaps bool) {
 	rows := page.Rows
-	if news := len(rows) > 1 || len(rows) == 1 && !overlaps; r.short && news {
+	if news := len(rows) > 1 || len(rows) == 1 && !overlaps; r.sizes.short && news {
 		r.reading.Short = true
-	} else if r.short {
+	} else if r.sizes.short {
 		r.reading.Proved = true
 	}
-	r.short = r.largest >= r.query.PageSize && len(rows) < r.query.PageSize
+	r.sizes.short = r.sizes.largest >= r.query.PageSize && len(rows) < r.query.PageSize
 	r.at = skip + len(rows)
 	r.taken++
 	r.forget()
 	r.before = page
-	r.largest = max(r.largest, len(rows))
-	r.reading.LargestPage = r.largest
-	r.length = 0
+	r.sizes.largest = max(r.sizes.largest, len(rows))
+	r.reading.LargestPage = r.sizes.largest
+	r.sizes.length = 0
 	for _, row := range rows {
-		r.length += len(row)
-		r.row = max(r.row, len(row))
+		r.sizes.length += len(row)
+		r.sizes.row = max(r.sizes.row, len(row))
 	}
-	r.longest = max(r.longest, r.length)
+	r.sizes.longest = max(r.sizes.longest, r.sizes.length)
 }
 
 // forget gives the page before out of hand: its rows were taken. Those that may be torn are known for good.
@@ -292,7 +302,7 @@ func (r *reader) tooMany() (bool, error) {
 	if max(r.at, r.reading.Rows) > most {
 		return true, nil
 	}
-	if !r.query.Uncertain || r.taken > 1 || r.largest < r.query.PageSize {
+	if !r.query.Uncertain || r.taken > 1 || r.sizes.largest < r.query.PageSize {
 		return false, nil
 	}
 	probe, err := r.pages.get(r.query.Range, most, 1)
@@ -307,7 +317,7 @@ func (r *reader) ended(received int, overlaps bool) bool {
 	if received == 0 || received == 1 && overlaps {
 		return true
 	}
-	return r.short && !r.query.Prove && r.length < r.longest-r.longest/10-r.row
+	return r.sizes.short && !r.query.Prove && r.sizes.length < r.sizes.longest-r.sizes.longest/10-r.sizes.row
 }
 
 const (
@@ -332,30 +342,30 @@ const (
 // are ordered by.
 func (r *reader) drawEnd() {
 	switch {
-	case !r.query.Nearer, r.reading.Torn, r.query.MaxRows == 0, r.largest < r.query.PageSize, !r.nearlyFull(r.at):
+	case !r.query.Nearer, r.reading.Torn, r.query.MaxRows == 0, r.sizes.largest < r.query.PageSize, !r.nearlyFull(r.at):
 		return
-	case r.short && (r.query.Prove || r.drawn == 0): // what is behind it shall show
+	case r.sizes.short && (r.query.Prove || r.drawing.times == 0): // what is behind it shall show
 		return
 	case r.at+r.query.PageSize-1 > r.query.MaxRows:
-		if !r.short {
+		if !r.sizes.short {
 			r.drawBack()
 		}
 		return
-	case r.drawn == 0 && r.at+r.to.Expect() < r.query.MaxRows:
+	case r.drawing.times == 0 && r.at+r.to.Expect() < r.query.MaxRows:
 		return
 	}
-	if r.drawn > 0 && !r.short {
-		r.missed++
+	if r.drawing.times > 0 && !r.sizes.short {
+		r.drawing.full++
 	}
-	want := lastPage * float64(r.query.PageSize) / math.Pow(fewer, float64(max(0, r.missed-1)))
-	if end, ok := r.to.Nearer(int(want)); ok && !end.After(r.end) {
+	want := lastPage * float64(r.query.PageSize) / math.Pow(fewer, float64(max(0, r.drawing.full-1)))
+	if end, ok := r.to.Nearer(int(want)); ok && !end.After(r.drawing.asked) {
 		r.draw(end)
 	}
 }
 
 func (r *reader) drawBack() {
 	end, behind, ok := r.to.Back()
-	if !ok || behind >= len(r.before.Rows) {
+	if !ok {
 		return
 	}
 	r.at, r.reading.Rows = r.at-behind, r.reading.Rows-behind
@@ -365,8 +375,8 @@ func (r *reader) drawBack() {
 
 func (r *reader) draw(end time.Time) {
 	r.query.Range.End, r.reading.End = end, end
-	r.drawn++
-	r.short = false // of this range nothing is known yet
+	r.drawing.times++
+	r.sizes.short = false // of this range nothing is known yet
 }
 
 // nearlyFull reports whether so many rows are too many to go on with the same range.
