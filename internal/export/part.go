@@ -110,10 +110,12 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	if err != nil && !errors.As(err, &disorder) {
 		return part{}, err
 	}
-	if len(t.rejects) == reading.Rows && t.rejected != nil && (reading.Rows >= minAllRejected || !e.server.fits(false)) {
+	if len(t.rejects) == reading.Rows && t.rejected != nil && (reading.Rows >= minAllRejected || !e.server.everFitted()) {
 		return part{}, &MappingError{Rows: reading.Rows, First: t.rejected}
 	}
-	e.server.fits(len(t.rows) > 0)
+	if len(t.rows) > 0 {
+		e.server.sawFit()
+	}
 	p := part{
 		stretch: w.stretch, asked: q.Range, rows: t.rows, memory: t.memory, rejects: t.rejects, reading: reading, replaced: t.replaced, mapping: t.took,
 	}

@@ -273,7 +273,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 
 // full reports whether the candidates are as many as a claim may get: there may be more windows behind them.
 func (p *passage) full(candidates []sink.Entry, maxSpan time.Duration) bool {
-	length := sink.Lease{Entries: candidates}.Span().Duration()
+	length := sink.SpanOf(candidates).Duration()
 	return len(candidates) == sink.MaxWindows || length+p.Dataset.Grid.Size() > maxSpan
 }
 

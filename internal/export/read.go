@@ -59,13 +59,21 @@ type tally struct {
 	unstable string    // why a part never held still
 }
 
+// newSpan is a leased span, of which nothing is read yet.
 func newSpan(p *passage, h *held, f fit) *span {
-	s := &span{passage: p, held: h, fit: f}
-	for _, entry := range h.remaining().Entries {
-		s.tallies = append(s.tallies, tally{Entry: entry, from: entry.Window.Start})
-	}
+	s := spanOf(p, h.remaining().Entries)
+	s.held, s.fit = h, f
 	if first := &s.tallies[0]; !s.Dataset.whole() && !first.ReadTo.IsZero() && !first.Complete() && !s.rereadDue(first.Entry) {
 		first.from, first.rows = first.ReadTo, first.Rows
+	}
+	return s
+}
+
+// spanOf is a span of windows that nobody has to lease, of which all is to be read.
+func spanOf(p *passage, entries []sink.Entry) *span {
+	s := &span{passage: p}
+	for _, e := range entries {
+		s.tallies = append(s.tallies, tally{Entry: e, from: e.Window.Start})
 	}
 	return s
 }
@@ -112,23 +120,10 @@ func (s *span) read(ctx context.Context, stretch window.Window, out *outlet) err
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, out *outlet) (time.Time, error) {
 	began := s.begun()
-	var p part
-	err := s.allowed(stretch)
-	if err == nil {
-		p, err = s.readSteadily(ctx, s.wanted(stretch))
-		s.heed(ctx, stretch, p.reading, err)
-	}
-	if err != nil && s.cuttable(stretch, err) {
+	p, err := s.readWhole(ctx, stretch)
+	if err != nil && s.halvesMaySucceed(stretch, err) && s.mayBurden(err) {
 		if first, second, ok := s.cut(stretch); ok {
-			s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", err)
-			if err := s.read(ctx, first, out); err != nil {
-				return time.Time{}, err
-			}
-			if err := s.read(ctx, second, out); err != nil {
-				return time.Time{}, err
-			}
-			s.overcame(ctx, stretch, err)
-			return second.End, nil
+			return stretch.End, s.readHalves(ctx, first, second, err, out)
 		}
 	}
 	if err != nil {
@@ -139,6 +134,30 @@ func (s *span) readPart(ctx context.Context, stretch window.Window, out *outlet)
 	}
 	s.handOn(p, began, out)
 	return p.stretch.End, nil
+}
+
+// readWhole reads a stretch in one go, or the beginning of it, unless the API is known to refuse that.
+func (s *span) readWhole(ctx context.Context, stretch window.Window) (part, error) {
+	if err := s.allowed(stretch); err != nil {
+		return part{}, err
+	}
+	p, err := s.readSteadily(ctx, s.wanted(stretch))
+	s.heed(ctx, stretch, p.reading, err)
+	return p, err
+}
+
+// readHalves reads one half of a stretch after the other, since it could not be read whole.
+func (s *span) readHalves(ctx context.Context, first, second window.Window, why error, out *outlet) error {
+	stretch := window.Window{Start: first.Start, End: second.End}
+	s.Logger.Debug("span cut in half", "dataset", s.Dataset.Name, "span", stretch.String(), "reason", why)
+	if err := s.read(ctx, first, out); err != nil {
+		return err
+	}
+	if err := s.read(ctx, second, out); err != nil {
+		return err
+	}
+	s.overcame(ctx, stretch, why)
+	return nil
 }
 
 // begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that
@@ -201,8 +220,8 @@ func (s *span) lead(stretch window.Window) time.Duration {
 	return lead
 }
 
-// cuttable reports whether halves of the span may succeed where it did not.
-func (s *span) cuttable(stretch window.Window, err error) bool {
+// halvesMaySucceed reports whether halves of a stretch may be read where it could not.
+func (s *span) halvesMaySucceed(stretch window.Window, err error) bool {
 	var many *source.TooManyRowsError
 	var torn *source.TornError
 	var disorder *disorderError
@@ -220,11 +239,19 @@ func (s *span) cuttable(stretch window.Window, err error) bool {
 		return !torn.IgnoresSkip && !onePage
 	case !errors.As(err, &request):
 		return false
-	case request.Class == source.TooHeavy,
-		(request.Class == source.Refused || request.Class == source.Errored) && (request.Skip > 0 || s.wide(stretch)):
-		return s.heavy.Add(1) <= maxHeavy*max(1, s.reading.Load())
+	case request.Class == source.TooHeavy:
+		return true
+	case request.Class == source.Refused, request.Class == source.Errored:
+		return request.Skip > 0 || s.wide(stretch)
 	}
 	return false
+}
+
+// mayBurden counts a span that is to be cut since the server did not answer it, or refused, and reports whether it may be asked
+// for the halves. Whatever else they are cut for is no burden.
+func (s *span) mayBurden(err error) bool {
+	var request *source.Error
+	return !errors.As(err, &request) || s.heavy.Add(1) <= maxHeavy*max(1, s.reading.Load())
 }
 
 // wide reports whether a stretch is longer than a window: the API may refuse the length of a range.

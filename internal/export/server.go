@@ -82,10 +82,16 @@ func (s *server) page() int {
 	return s.largestPage
 }
 
-// fits notes that a row fitted the mapping, or reports whether one ever did.
-func (s *server) fits(now bool) bool {
+// sawFit notes that a row fitted the mapping.
+func (s *server) sawFit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mapped = s.mapped || now
+	s.mapped = true
+}
+
+// everFitted reports whether any row fitted the mapping.
+func (s *server) everFitted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.mapped
 }

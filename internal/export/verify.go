@@ -173,7 +173,7 @@ func (v *verification) unread(within window.Window, complete []sink.Entry) int {
 // differing compares windows, span by span, and returns those that differ. look counts how often they are read.
 func (v *verification) differing(ctx context.Context, entries []sink.Entry, look int) (differing []Difference, err error) {
 	for len(entries) > 0 && !v.stopped() {
-		n := v.spanOf(entries)
+		n := v.readTogether(entries)
 		span := entries[:n]
 		entries = entries[n:]
 		found, err := v.lookAt(ctx, span, look)
@@ -184,7 +184,7 @@ func (v *verification) differing(ctx context.Context, entries []sink.Entry, look
 		if ctx.Err() != nil {
 			return differing, context.Cause(ctx)
 		}
-		v.found.Failed = append(v.found.Failed, SpanError{Span: sink.Lease{Entries: span}.Span(), Err: err})
+		v.found.Failed = append(v.found.Failed, SpanError{Span: sink.SpanOf(span), Err: err})
 		if fatal(err) {
 			return differing, err
 		}
@@ -192,8 +192,8 @@ func (v *verification) differing(ctx context.Context, entries []sink.Entry, look
 	return differing, nil
 }
 
-// spanOf is how many of the windows, counted from the first, are read together.
-func (v *verification) spanOf(entries []sink.Entry) int {
+// readTogether is how many of the windows, counted from the first, make a span.
+func (v *verification) readTogether(entries []sink.Entry) int {
 	if v.Dataset.whole() {
 		return 1
 	}
@@ -220,7 +220,7 @@ func (v *verification) lookAt(ctx context.Context, span []sink.Entry, look int) 
 	if len(compared.differing) == 0 {
 		return nil, nil
 	}
-	now, err := v.entries(ctx, sink.Lease{Entries: span}.Span())
+	now, err := v.entries(ctx, sink.SpanOf(span))
 	if err != nil {
 		return nil, err
 	}
@@ -269,15 +269,12 @@ func (v *verification) compare(ctx context.Context, span []sink.Entry) (*compari
 func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each func(part *sink.Batch) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &span{passage: v.passage}
-	for _, e := range entries {
-		s.tallies = append(s.tallies, tally{Entry: e, from: e.Window.Start})
-	}
+	s := spanOf(v.passage, entries)
 	out := newOutlet(func() int { return aheadAlone })
 	var group errgroup.Group
 	group.Go(func() error {
 		defer close(out.outcomes)
-		return s.read(ctx, sink.Lease{Entries: entries}.Span(), out)
+		return s.read(ctx, sink.SpanOf(entries), out)
 	})
 	var failure error
 	for part := range out.outcomes {

@@ -197,8 +197,11 @@ type Lease struct {
 }
 
 // Span is the stretch of time of the lease's windows.
-func (l Lease) Span() window.Window {
-	return window.Window{Start: l.Entries[0].Window.Start, End: l.Entries[len(l.Entries)-1].Window.End}
+func (l Lease) Span() window.Window { return SpanOf(l.Entries) }
+
+// SpanOf is the stretch of time of windows in order of time, of which there is at least one.
+func SpanOf(entries []Entry) window.Window {
+	return window.Window{Start: entries[0].Window.Start, End: entries[len(entries)-1].Window.End}
 }
 
 // Row is a mapped row and the window that it falls in.

@@ -163,7 +163,7 @@ func chooseSpan(ctx context.Context, tx pgx.Tx, r sink.ClaimRequest, passedOver 
 	if r.Fit == nil {
 		return candidates, nil
 	}
-	span := sink.Lease{Entries: candidates}.Span()
+	span := sink.SpanOf(candidates)
 	near, err := collectEntries(tx.Query(ctx, statement("claim_near"), r.Dataset, span.Start.Add(-sink.Nearby), span.End.Add(sink.Nearby)))
 	if err != nil {
 		return nil, err
