@@ -98,7 +98,7 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 		return err
 	}
 	now := a.Clock.Now()
-	ledger, failed := a.warehouse.Windows(ctx, d.Name, d.Within(now))
+	ledger, failed := a.warehouse.Windows(ctx, d.Name, d.Planned(now))
 	if failed != nil && !errors.Is(failed, sink.ErrNotMigrated) {
 		return errors.Join(err, failed)
 	}

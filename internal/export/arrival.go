@@ -1,9 +1,6 @@
 package export
 
 import (
-	"slices"
-	"time"
-
 	"samespace-exporter/internal/sink"
 )
 
@@ -20,14 +17,6 @@ func (p *passage) arrivals() *sink.Arrivals {
 		return nil
 	}
 	return &sink.Arrivals{}
-}
-
-// LastReread is how long after its end a window is read for the last time; zero for a snapshot, which has no windows.
-func (d Dataset) LastReread() time.Duration {
-	if d.Snapshot {
-		return 0
-	}
-	return max(d.Delay, slices.Max(append([]time.Duration{0}, d.Reread...)))
 }
 
 // tellLate logs, once in a process, that rows arrive when their window is read no more.

@@ -81,15 +81,6 @@ func versioned(table, comment, from, to string, key []string, fields []schema.Fi
 	}
 }
 
-// Tables are all tables of the dataset, its own first.
-func (d Dataset) Tables() []schema.Table {
-	tables := []schema.Table{d.Mapper.Table()}
-	for _, m := range d.Besides {
-		tables = append(tables, m.Table())
-	}
-	return tables
-}
-
 // readDashboard reads the description of a dashboard, and hands on the versions that are new or over.
 func (s *span) readDashboard(ctx context.Context, stretch window.Window, out *outlet) error {
 	began := s.begun()

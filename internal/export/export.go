@@ -95,43 +95,6 @@ type Mapper interface {
 	Promote(row schema.Row, columns []string) (promoted schema.Row, changed bool, misfits []*schema.RejectError)
 }
 
-// Dataset is one configured report, insight or dashboard and how it is kept.
-type Dataset struct {
-	Name       string
-	Kind       sink.Kind
-	ConfigHash string
-	Mapper     Mapper
-	// Besides are the mappers of further tables: those of a dashboard. See DashboardMappers.
-	Besides []Mapper
-	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable,
-	// Nearer, Prove and Filled.
-	Query source.Query
-	// Write is how rows get into the table: by windows, or for a snapshot by the table. Zero: by key.
-	Write sink.Write
-	// Snapshot is set for a rolling range (Query.TimeRange), which is read whole by each pass: it has no windows, and
-	// Grid counts for its timezone only.
-	Snapshot bool
-	Grid     window.Grid
-	// Since is where the first window begins.
-	Since time.Time
-	// Retention is how long rows are kept, at least a window longer than windows are read again. Zero: for good.
-	Retention time.Duration
-	// Delay is how near to now a window is read.
-	Delay time.Duration
-	// Overlap is how far back the live edge is read again.
-	Overlap time.Duration
-	Reread  window.Reread
-	// MaxRows is the most rows of a transaction. A span that is read in parts may hold several of them.
-	MaxRows int
-	// MaxSpan is the longest span.
-	MaxSpan time.Duration
-	// FailOnBadRow fails a span that has a row which does not fit; else such rows are quarantined.
-	FailOnBadRow bool
-	// DeletedMaxShare is the largest share of a window's rows that may be marked as deleted at once, where the table
-	// marks deleted rows: 0.5 is half of them. Of more than a few rows; a few may always be.
-	DeletedMaxShare float64
-}
-
 // Exporter keeps one dataset. At most one pass of it runs at a time; any number of exporters, in any number
 // of processes, may keep the same dataset.
 type Exporter struct {

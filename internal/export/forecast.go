@@ -35,15 +35,7 @@ type Forecast struct {
 // Total is all of it.
 func (f Forecast) Total() Work { return f.Live.Plus(f.Reread).Plus(f.History).Plus(f.Failed) }
 
-// Within is the stretch of time that a pass keeps in the ledger: from the first window to the one that holds the edge.
-func (d Dataset) Within(now time.Time) window.Window {
-	if d.Snapshot {
-		return snapshotWindow()
-	}
-	return window.Window{Start: d.begin(now), End: d.end(d.edge(now))}
-}
-
-// Forecast says what a pass would do now. ledger is what the ledger has of Within, in order of time. rate is how many
+// Forecast says what a pass would do now. ledger is what the ledger has of Planned, in order of time. rate is how many
 // rows a second are expected where nothing is known nearby. Spans are made as a pass makes them, and what one is
 // expected to hold is known to those after it. What must be read twice is not foreseen.
 func (d Dataset) Forecast(ledger []sink.Entry, now time.Time, rate float64) Forecast {
@@ -58,7 +50,7 @@ func (d Dataset) Forecast(ledger []sink.Entry, now time.Time, rate float64) Fore
 	}
 	o := outlook{Dataset: d, edge: d.edge(now), rate: rate}
 	var live, reread, history, failed []sink.Entry
-	for _, e := range d.planned(ledger, now) {
+	for _, e := range d.withMissing(ledger, now) {
 		if e.Complete() {
 			o.known = append(o.known, e)
 		}
@@ -83,14 +75,14 @@ func (d Dataset) Forecast(ledger []sink.Entry, now time.Time, rate float64) Fore
 	return f
 }
 
-// planned is the ledger with the windows that it lacks.
-func (d Dataset) planned(ledger []sink.Entry, now time.Time) []sink.Entry {
+// withMissing is the ledger with the windows that it lacks.
+func (d Dataset) withMissing(ledger []sink.Entry, now time.Time) []sink.Entry {
 	covered := make([]window.Window, len(ledger))
 	for i, e := range ledger {
 		covered[i] = e.Window
 	}
 	all := slices.Clone(ledger)
-	for _, gap := range window.Gaps(d.Within(now), covered) {
+	for _, gap := range window.Gaps(d.Planned(now), covered) {
 		for _, w := range d.Grid.Cut(gap) {
 			all = append(all, sink.Entry{Window: w, State: sink.StateDue, NextReadAt: now})
 		}

@@ -58,42 +58,6 @@ type work struct {
 	beginning sync.Mutex // of another lane: one at a time
 }
 
-// outlet is the way from what reads in a lane to what settles.
-type outlet struct {
-	outcomes chan outcome
-	// ahead is how many parts may be unsettled while the next one is read.
-	ahead func() int
-	// unsettled are the parts that were handed on, the oldest first: each is closed once its part is settled.
-	unsettled []<-chan struct{}
-}
-
-// newOutlet is a way that takes one outcome before the one that is being settled is done: the end of a span waits for nobody.
-func newOutlet(ahead func() int) *outlet {
-	return &outlet{outcomes: make(chan outcome, 1), ahead: ahead}
-}
-
-// aheadAlone is how many parts may be unsettled where nobody else reads meanwhile.
-const aheadAlone = 1
-
-// handOn hands on an outcome, and waits until no more parts are unsettled than the lane may hold. The end of a span is
-// waited for only where the span failed: the pass may end by that.
-func (o *outlet) handOn(what outcome) {
-	settled := make(chan struct{})
-	what.settled = settled
-	o.outcomes <- what
-	most := o.ahead()
-	switch {
-	case what.err != nil:
-		most = 0
-	case what.last:
-		return
-	}
-	o.unsettled = append(o.unsettled, settled)
-	for ; len(o.unsettled) > most; o.unsettled = o.unsettled[1:] {
-		<-o.unsettled[0]
-	}
-}
-
 // ahead is how many parts a lane may hold beside the one that it reads. Where there are other lanes they read while this
 // one commits.
 func (w *work) ahead() int {
@@ -148,24 +112,6 @@ func (w *work) readDue(ctx context.Context, as role, out *outlet) error {
 		w.readSpan(ctx, c, out)
 	}
 	return nil
-}
-
-// next claims the next span. One lane does so at a time: what the others claimed, and whether the pass is to stop, is
-// known by then.
-func (w *work) next(ctx context.Context) (claimed, bool, error) {
-	w.claiming.Lock()
-	defer w.claiming.Unlock()
-	if w.over || ctx.Err() != nil || w.stopped() {
-		return claimed{}, false, nil
-	}
-	order := w.Order
-	if w.run.ID != 0 && w.relieved() { // not the first one: that is the live edge
-		order, w.over = sink.LongestDueFirst, true
-	}
-	c, ok, err := w.claim(ctx, order)
-	w.over = w.over || err != nil || !ok
-	w.more.Store(!w.over && c.fit.more)
-	return c, ok, err
 }
 
 // another begins another lane, if there is work for it and a free one.

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -188,14 +187,11 @@ func (p *passage) prepare(ctx context.Context) error {
 	return nil
 }
 
-// plan enters the windows that are missing from the ledger, from since to the window that holds the edge.
+// plan enters the windows that are missing from the ledger.
 func (p *passage) plan(ctx context.Context) error {
-	within := window.Window{Start: p.Dataset.begin(p.dueAt), End: p.Dataset.end(p.edge)}
-	if !p.Within.Empty() {
+	within := p.Dataset.Planned(p.dueAt)
+	if !p.Dataset.Snapshot && !p.Within.Empty() {
 		within = p.Within
-	}
-	if p.Dataset.Snapshot {
-		within = snapshotWindow()
 	}
 	if within.Empty() {
 		return nil
@@ -225,101 +221,6 @@ func (p *passage) relieved() bool {
 // next pass: what is due goes first. One piece is done in each pass, so that this does not wait for good either.
 func (p *passage) outOfTime(done int, began time.Time, most time.Duration) bool {
 	return p.stopped() || done > 0 && p.Kind == sink.RunScheduled && (time.Since(began) >= most || p.relieved())
-}
-
-// claimed is a span that was leased, and what is known of its rows.
-type claimed struct {
-	lease sink.Lease
-	fit   fit
-}
-
-// claim leases the next span, as many windows as are expected to hold the rows of a transaction, or of several where
-// the span can be read in parts.
-func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, error) {
-	var c claimed
-	// A claim that is under way when the pass ends is waited for, and given back: else nobody would know of the lease.
-	claiming, done := closing(ctx)
-	defer done()
-	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
-	lease, ok, err := p.Warehouse.Claim(claiming, sink.ClaimRequest{
-		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.dueAt, Edge: p.edge, Order: order,
-		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
-		Fit: func(candidates, near []sink.Entry) int {
-			if p.Dataset.whole() {
-				c.fit = fit{windows: 1, more: len(candidates) > 1}
-				return 1
-			}
-			c.fit = fitSpan(candidates, p.nearest(near, room), room, order == sink.NewestFirst)
-			c.fit.uncertain = c.fit.uncertain || len(near) == 0
-			c.fit.more = c.fit.more || p.full(candidates, maxSpan)
-			return c.fit.windows
-		},
-	})
-	if err != nil || !ok {
-		return claimed{}, false, err
-	}
-	err = cmp.Or(context.Cause(ctx), p.checkForm(lease))
-	if err == nil {
-		err = p.beginRun(ctx)
-	}
-	if err != nil {
-		return claimed{}, false, errors.Join(err, p.Warehouse.Release(claiming, lease))
-	}
-	lease.ClaimedAt = p.contest.since(lease.ClaimedAt)
-	c.lease = lease
-	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
-	return c, true, nil
-}
-
-// full reports whether the candidates are as many as a claim may get: there may be more windows behind them.
-func (p *passage) full(candidates []sink.Entry, maxSpan time.Duration) bool {
-	length := sink.SpanOf(candidates).Duration()
-	return len(candidates) == sink.MaxWindows || length+p.Dataset.Grid.Size() > maxSpan
-}
-
-// nearest are the windows near a span that have been read. Where there are none they are those that the claim before was
-// told of: a lane that goes on behind a long span which another one is reading need not begin with a single window. Only
-// where a span can be read in parts: there a guess that is wrong costs little.
-func (p *passage) nearest(near []sink.Entry, r room) []sink.Entry {
-	if len(near) > 0 {
-		p.near = near
-	}
-	if r.parts == 1 {
-		return near
-	}
-	return p.near
-}
-
-// room is how much a span may hold, by what was seen of the server.
-func (p *passage) room() room {
-	r := p.Dataset.room()
-	r.part = p.maxRows()
-	if !p.server.draws() {
-		r.parts = 1
-	}
-	return r
-}
-
-// readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.
-func (p *passage) readSpan(ctx context.Context, c claimed, out *outlet) {
-	ctx, held := p.hold(ctx, c.lease)
-	s := newSpan(p, held, c.fit)
-	err := s.read(ctx, s.rest(), out)
-	out.handOn(outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true})
-}
-
-// beginRun enters the pass's run when the first span is claimed: a pass with nothing to do leaves no trace.
-func (p *passage) beginRun(ctx context.Context) error {
-	if p.run.ID != 0 {
-		return nil
-	}
-	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.began}
-	id, err := p.Warehouse.BeginRun(ctx, p.run)
-	if err != nil {
-		return err
-	}
-	p.run.ID = id
-	return nil
 }
 
 // finish keeps how the run ended and sums the pass up.

@@ -23,20 +23,12 @@ const (
 	maxHeavy = 5
 )
 
-// outcome is what became of a span, or of a part of it.
-type outcome struct {
-	held  *held
-	batch *sink.Batch // a part to commit
-	// memory is what the batch's rows lie in; nil: nobody knows.
-	memory *memory
-	event  Event // of the part
-	// evidence is what a part that held still says of rows that are gone; else nil.
-	evidence *evidence
-	err      error // why the rest of the span was not read
-	last     bool  // nothing of the span follows
-	// read is how long the part's reading took. settled is closed once the outcome is settled.
-	read    time.Duration
-	settled chan<- struct{}
+// readSpan reads a leased span, part by part, and hands on each part, and last what became of the whole.
+func (p *passage) readSpan(ctx context.Context, c claimed, out *outlet) {
+	ctx, held := p.hold(ctx, c.lease)
+	s := newSpan(p, held, c.fit)
+	err := s.read(ctx, s.rest(), out)
+	out.handOn(outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true})
 }
 
 // span is a leased run of windows while it is read, whole or in parts.
@@ -195,14 +187,6 @@ func (s *span) expect(stretch window.Window) float64 {
 		rows += s.fit.expected[i] * part.Duration().Seconds() / t.Window.Duration().Seconds()
 	}
 	return rows
-}
-
-// inOrderOfTime reports whether rows are asked for in order of the time that windows are about, the earliest first.
-func (d Dataset) inOrderOfTime() bool {
-	table := d.Mapper.Table()
-	i := table.ColumnIndex(table.TimeField)
-	return i >= 0 && table.Columns[i].ID == d.Query.SortID && !d.Query.SortDesc && table.Columns[i].Type != schema.Date &&
-		ordered(table.Columns[i].Type)
 }
 
 // lead is how much earlier than a stretch its reading begins. From the start of the window that is still open it

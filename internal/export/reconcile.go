@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -61,15 +60,6 @@ const (
 	// read all of history again.
 	unprovenRereads = 10
 )
-
-// reconciling is what is still to be compared, by pair. It is kept from pass to pass; a process that begins anew looks at
-// every window once, and compares those that were read since they were compared last.
-type reconciling struct {
-	pairs []*pair
-
-	mu      sync.Mutex // of pending, in all pairs: lanes commit at once
-	started bool
-}
 
 // pair is a dataset and an insight whose numbers are compared: those of a Reconciliation; or an insight's values with the
 // previous values that the windows after them show, where both are the insight.

@@ -34,24 +34,6 @@ func (e *RetentionError) Error() string {
 		e.Dataset, e.Kept.UTC().Format(time.RFC3339), e.From.UTC().Format(time.RFC3339))
 }
 
-// KeptFrom is the bound of windows before which nothing is kept, read, verified or missed; zero where all is kept.
-// Retention is at least as long as windows are read again, so that all windows before it are final.
-func (d Dataset) KeptFrom(now time.Time) time.Time {
-	if d.Retention == 0 || d.Snapshot {
-		return time.Time{}
-	}
-	return d.Grid.At(now.Add(-d.Retention)).Start
-}
-
-// begin is where the first window of the ledger begins that is of interest.
-func (d Dataset) begin(now time.Time) time.Time {
-	since, kept := d.Grid.At(d.Since).Start, d.KeptFrom(now)
-	if kept.After(since) {
-		return kept
-	}
-	return since
-}
-
 // retained are the tables whose rows go when they are too old, by their time field, or by their window where they have none:
 // what rows were before they changed goes as the rows do.
 func (d Dataset) retained() []schema.Table {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
 
@@ -45,12 +44,6 @@ func (e *KeptOtherwiseError) Error() string {
 	return fmt.Sprintf("the ledger knows %s in another form: it had since and is a time_range now, or the other way round; give it another name and table", e.Dataset)
 }
 
-// whole reports whether windows are read one by one, each whole and in one piece: where rows are of all of a window,
-// not of an instant in it (sums are), or replace what was there.
-func (d Dataset) whole() bool {
-	return d.Snapshot || d.Kind == sink.KindInsight || d.Write == sink.ReplaceWindows || d.Write == sink.Append && d.Mapper.Table().TimeField == ""
-}
-
 // pieces cuts the stretches of time that the ledger does not cover yet into windows.
 func (p *passage) pieces(gap window.Window) []window.Window {
 	if !p.Dataset.Snapshot {
@@ -61,14 +54,4 @@ func (p *passage) pieces(gap window.Window) []window.Window {
 		return nil
 	}
 	return []window.Window{gap}
-}
-
-// checkForm fails when windows of a lease are not of the form that the dataset is configured to have.
-func (p *passage) checkForm(l sink.Lease) error {
-	for _, e := range l.Entries {
-		if isSnapshot(e.Window) != p.Dataset.Snapshot {
-			return &KeptOtherwiseError{Dataset: p.Dataset.Name}
-		}
-	}
-	return nil
 }

@@ -1,11 +1,21 @@
 package export
 
 import (
+	"sync"
 	"time"
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
+
+// reconciling is what is still to be compared, by pair. It is kept from pass to pass; a process that begins anew looks at
+// every window once, and compares those that were read since they were compared last.
+type reconciling struct {
+	pairs []*pair
+
+	mu      sync.Mutex // of pending, in all pairs: lanes commit at once
+	started bool
+}
 
 // touch notes that windows were read to be compared.
 func (p *passage) touch(b *sink.Batch) {
