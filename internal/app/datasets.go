@@ -80,7 +80,7 @@ func (a *App) addDashboard(r replica, d config.Dashboard) error {
 		return fmt.Errorf("dashboard %s: %w", d.Name, err)
 	}
 	return a.keep(r, d.Schedule, d.Timezone, export.Dataset{
-		Name: d.Name, Kind: sink.KindDashboard, ConfigHash: d.Hash(), Mapper: mappers[0], Besides: mappers[1:],
+		Name: d.Name, Kind: sink.KindDashboard, ConfigHash: d.Hash(), Mapper: mappers[0], FurtherMappers: mappers[1:],
 		Query: source.Query{Dashboard: d.DashboardID, PageSize: math.MaxInt}, Snapshot: true, Grid: grid,
 	})
 }

@@ -12,12 +12,12 @@ import (
 
 // reason is why a pass failed.
 func reason(s export.Summary, err error) error {
-	return errors.Join(besides(s, err), s.Err())
+	return errors.Join(passError(s, err), s.Err())
 }
 
-// besides is why a pass failed besides its spans, said once: one that ended over a span joins that span's error, and a warehouse
+// passError is why a pass failed besides its spans, said once: one that ended over a span joins that span's error, and a warehouse
 // that is gone fails all that is written after.
-func besides(s export.Summary, err error) error {
+func passError(s export.Summary, err error) error {
 	var reasons []error
 	gone := false
 	for _, one := range parts(err) {

@@ -85,7 +85,7 @@ func (a *App) passOnceBack(ctx context.Context, j job, stop <-chan struct{}, due
 		away := errors.As(err, &unavailable)
 		// A warehouse that is back at the next look is no news, nor is a table that another replica alters.
 		if !s.Stopped && (!away || looks > 0) && !errors.Is(err, sink.ErrBeingPrepared) {
-			a.alarms.passed(s.Dataset, besides(s, err)) // of spans that failed the ledger tells, whoever reads them next
+			a.alarms.passed(s.Dataset, passError(s, err)) // of spans that failed the ledger tells, whoever reads them next
 		}
 		if !away || !a.health.wait(ctx, stop, looks) {
 			return s, until, err

@@ -75,7 +75,7 @@ func (p *passage) backfill(ctx context.Context, r Range, within window.Window) e
 	if goesOn {
 		p.Logger.Info("going on with a backfill", "dataset", p.Dataset.Name, "range", run.Range.String(), "begun", run.StartedAt)
 	}
-	if since := p.Dataset.begin(p.dueAt); run.Range.End.Before(since) {
+	if since := p.Dataset.firstStart(p.dueAt); run.Range.End.Before(since) {
 		p.Logger.Warn("this range ends before since: the dataset is complete through its end only, until what lies between is read as well, or since is an earlier time",
 			"dataset", p.Dataset.Name, "range", run.Range.String(), "since", since)
 	}

@@ -9,10 +9,10 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// place makes a batch of a part: each row gets its window, and counts in that window's tally.
-func (s *span) place(p part) *sink.Batch {
+// batchOf makes a batch of a part: each row gets its window, and counts in that window's tally.
+func (s *span) batchOf(p part) *sink.Batch {
 	b := &sink.Batch{
-		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, Besides: p.besides,
+		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, FurtherRows: p.furtherRows,
 	}
 	if b.Write == sink.Append {
 		b.Promote = s.Dataset.Mapper.Promote
@@ -21,10 +21,10 @@ func (s *span) place(p part) *sink.Batch {
 		s.tallies[0].rows = b.RowsRead
 		return b
 	}
-	placeOf := s.placer(b.Table, p)
+	windowOf := s.windowFinder(b.Table, p)
 	kept := 0
 	for i := range b.Rows {
-		start, at, ok := placeOf(b.Rows[i].Row)
+		start, at, ok := windowOf(b.Rows[i].Row)
 		if !ok {
 			continue
 		}
@@ -39,17 +39,17 @@ func (s *span) place(p part) *sink.Batch {
 	}
 	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
-		bounds := s.boundsOf(b.Rejects[i].Raw, p)
+		bounds := s.whereRejected(b.Rejects[i].Raw, p)
 		b.Rejects[i].WindowStart, b.Rejects[i].WindowEnd = bounds.Start, bounds.End
 	}
 	return b
 }
 
-// placer tells the window that a row falls in by its time, and where in the lease that window is (-1: the row
+// windowFinder tells the window that a row falls in by its time, and where in the lease that window is (-1: the row
 // is not one of the stretch, or was counted by an earlier read). ok is false for a row that belongs to a
 // neighbour and cannot be told from that neighbour's.
-func (s *span) placer(table schema.Table, p part) func(schema.Row) (start time.Time, at int, ok bool) {
-	timed, first := s.timed(), s.at(p.stretch.Start)
+func (s *span) windowFinder(table schema.Table, p part) func(schema.Row) (start time.Time, at int, ok bool) {
+	timed, first := s.timed(), s.indexAt(p.stretch.Start)
 	if s.Dataset.Snapshot {
 		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
 	}
@@ -63,7 +63,7 @@ func (s *span) placer(table schema.Table, p part) func(schema.Row) (start time.T
 			return s.elsewhere(table, instant, p, first)
 		}
 		if !s.tallies[last].Window.Contains(instant) { // rows mostly come in order of time
-			last = s.at(instant)
+			last = s.indexAt(instant)
 		}
 		t := &s.tallies[last]
 		if instant.Before(t.from) {
@@ -94,9 +94,9 @@ func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first in
 // beyond reports whether a time is not of what was asked for.
 func (p part) beyond(at time.Time) bool { return at.Before(p.asked.Start) || at.After(p.asked.End) }
 
-// boundsOf is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
+// whereRejected is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
 // its window: one that is read in parts has no reading that would hold all of it.
-func (s *span) boundsOf(raw string, p part) window.Window {
+func (s *span) whereRejected(raw string, p part) window.Window {
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
 	if !ok || s.Dataset.Snapshot {
 		return p.stretch
@@ -122,29 +122,29 @@ func (e *Exporter) instant(t schema.Type, v schema.Value) time.Time {
 // timed tells when the rows of the dataset are.
 type timed struct {
 	*Exporter
-	place int // of the time field; -1: there is none
-	kind  schema.Type
+	column int // of the time field; -1: there is none
+	kind   schema.Type
 }
 
 func (e *Exporter) timed() timed {
 	table := e.Dataset.Mapper.Table()
-	t := timed{Exporter: e, place: table.ColumnIndex(table.TimeField)}
-	if t.place >= 0 {
-		t.kind = table.Columns[t.place].Type
+	t := timed{Exporter: e, column: table.ColumnIndex(table.TimeField)}
+	if t.column >= 0 {
+		t.kind = table.Columns[t.column].Type
 	}
 	return t
 }
 
 // at is when a row is; ok is false for a row without a time.
 func (t timed) at(row schema.Row) (at time.Time, ok bool) {
-	if t.place < 0 || row.Values[t.place].IsNull() {
+	if t.column < 0 || row.Values[t.column].IsNull() {
 		return time.Time{}, false
 	}
-	return t.instant(t.kind, row.Values[t.place]), true
+	return t.instant(t.kind, row.Values[t.column]), true
 }
 
-// at is the place in the lease of the window that holds t, which must lie within the lease's span.
-func (s *span) at(t time.Time) int {
+// indexAt is which of the lease's windows holds t, which must lie within the lease's span.
+func (s *span) indexAt(t time.Time) int {
 	after := sort.Search(len(s.tallies), func(i int) bool { return s.tallies[i].Window.Start.After(t) })
 	return max(0, after-1)
 }

@@ -37,8 +37,8 @@ type overtaken struct {
 	of map[int64]int // by where they began
 }
 
-// again counts a span, and reports whether it is worth another try.
-func (o *overtaken) again(span window.Window) bool {
+// worthAnotherTry counts a span, and reports whether it is worth another try.
+func (o *overtaken) worthAnotherTry(span window.Window) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.of == nil {
@@ -61,15 +61,15 @@ func (o *overtaken) read(span window.Window) {
 	})
 }
 
-// again notes that a span was overtaken, and reports whether it is read again at once.
-func (c *contest) again(span window.Window, by *sink.OvertakenError) bool {
+// overtook notes that a span was overtaken, and reports whether it is read again at once.
+func (c *contest) overtook(span window.Window, by *sink.OvertakenError) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost, c.won = c.lost+1, 0
 	if by.At.After(c.seen) {
 		c.seen = by.At
 	}
-	again := c.of.again(span)
+	again := c.of.worthAnotherTry(span)
 	c.left = c.left || again
 	return again
 }

@@ -83,14 +83,14 @@ func versioned(table, comment, from, to string, key []string, fields []schema.Fi
 
 // readDashboard reads the description of a dashboard, and hands on the versions that are new or over.
 func (s *span) readDashboard(ctx context.Context, stretch window.Window, out *outlet) error {
-	began := s.begun()
+	began := s.beginsAt()
 	d, err := s.Dashboards.Dashboard(ctx, s.Dataset.Query.Dashboard)
 	if err != nil {
 		return fmt.Errorf("read dashboard: %w", err)
 	}
 	p := part{stretch: stretch, asked: stretch, reading: source.Reading{Requests: 1}}
 	for i, described := range describe(d) {
-		mapper := append([]Mapper{s.Dataset.Mapper}, s.Dataset.Besides...)[i]
+		mapper := append([]Mapper{s.Dataset.Mapper}, s.Dataset.FurtherMappers...)[i]
 		changes, err := s.changes(ctx, mapper, d.ID, described, began)
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (s *span) readDashboard(ctx context.Context, stretch window.Window, out *ou
 		if i == 0 {
 			p.rows = changes
 		} else {
-			p.besides = append(p.besides, sink.TableRows{Table: mapper.Table(), Rows: changes})
+			p.furtherRows = append(p.furtherRows, sink.TableRows{Table: mapper.Table(), Rows: changes})
 		}
 	}
 	s.handOn(p, began, out)
@@ -144,8 +144,8 @@ func (s *span) changes(ctx context.Context, mapper Mapper, dashboard string, des
 // versions compares the rows that are in a table with those that are said to be so now.
 type versions struct {
 	at       time.Time
-	key      []int // the places of the columns that say what a row is about
-	from, to int   // those of the columns that say since and until when
+	key      []int // the columns that say what a row is about
+	from, to int   // the columns that say since and until when
 	current  map[string]schema.Row
 	now      map[string]schema.Row
 }
@@ -236,7 +236,7 @@ func describe(d source.Dashboard) [4][]description {
 			"dashboard_id": d.ID, "insight_id": i.ID, "ordinal": n + 1, "title": orNull(i.Title),
 			"template_type": orNull(t.Type), "template_id": orNull(t.ID), "dataset_id": orNull(t.DatasetID), "beta": t.Beta,
 			"time_range": orNull(i.TimeRange), "timezone": orNull(i.Timezone),
-			"preferences_type": orNull(t.Preferences.Type), "preferences": t.Preferences, "bounds": boundsOf(i.Bounds),
+			"preferences_type": orNull(t.Preferences.Type), "preferences": t.Preferences, "bounds": boundsOrNull(i.Bounds),
 			"position_lg": position(d.Layouts.LG, i.ID), "position_md": position(d.Layouts.MD, i.ID), "position_sm": position(d.Layouts.SM, i.ID),
 			"position_xs": position(d.Layouts.XS, i.ID), "position_xxs": position(d.Layouts.XXS, i.ID),
 		})
@@ -260,7 +260,7 @@ func orNull(text string) any {
 	return text
 }
 
-func boundsOf(b source.Bounds) any {
+func boundsOrNull(b source.Bounds) any {
 	if b == (source.Bounds{}) {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (w *world) describes(id string) {
 		w.Fatal(err)
 	}
 	d := &w.exporter.Dataset
-	d.Kind, d.Snapshot, d.Mapper, d.Besides = sink.KindDashboard, true, mappers[0], mappers[1:]
+	d.Kind, d.Snapshot, d.Mapper, d.FurtherMappers = sink.KindDashboard, true, mappers[0], mappers[1:]
 	d.Query.Dashboard, d.Query.Report = id, ""
 }
 

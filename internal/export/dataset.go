@@ -16,8 +16,8 @@ type Dataset struct {
 	Kind       sink.Kind
 	ConfigHash string
 	Mapper     Mapper
-	// Besides are the mappers of further tables: those of a dashboard. See DashboardMappers.
-	Besides []Mapper
+	// FurtherMappers are those of further tables: those of a dashboard. See DashboardMappers.
+	FurtherMappers []Mapper
 	// Query is what is asked of the API, but for what each span fills in: Range, MaxRows, Uncertain, Unstable,
 	// Nearer, Prove and Filled.
 	Query source.Query
@@ -50,7 +50,7 @@ type Dataset struct {
 // Tables are all tables of the dataset, its own first.
 func (d Dataset) Tables() []schema.Table {
 	tables := []schema.Table{d.Mapper.Table()}
-	for _, m := range d.Besides {
+	for _, m := range d.FurtherMappers {
 		tables = append(tables, m.Table())
 	}
 	return tables
@@ -91,11 +91,11 @@ func (d Dataset) Planned(now time.Time) window.Window {
 	if d.Snapshot {
 		return snapshotWindow()
 	}
-	return window.Window{Start: d.begin(now), End: d.end(d.edge(now))}
+	return window.Window{Start: d.firstStart(now), End: d.lastEnd(d.edge(now))}
 }
 
-// begin is where the first window of the ledger begins that is of interest.
-func (d Dataset) begin(now time.Time) time.Time {
+// firstStart is where the first window of the ledger begins that is of interest.
+func (d Dataset) firstStart(now time.Time) time.Time {
 	since, kept := d.Grid.At(d.Since).Start, d.KeptFrom(now)
 	if kept.After(since) {
 		return kept
@@ -112,8 +112,8 @@ func (d Dataset) KeptFrom(now time.Time) time.Time {
 	return d.Grid.At(now.Add(-d.Retention)).Start
 }
 
-// end is where the last window of the ledger ends.
-func (d Dataset) end(edge time.Time) time.Time {
+// lastEnd is where the last window of the ledger ends.
+func (d Dataset) lastEnd(edge time.Time) time.Time {
 	if last := d.Grid.At(edge); !d.closed() || !last.Start.Equal(edge) {
 		return last.End
 	}

@@ -14,20 +14,20 @@ import (
 // length.
 const previousValueID = "previousValue"
 
-// valueColumn is the place of an insight's one number, beside its previous value; ok is false where it has none, or
+// valueColumn is the column of an insight's one number, beside its previous value; ok is false where it has none, or
 // several.
-func (d Dataset) valueColumn() (place int, ok bool) {
-	place = -1
+func (d Dataset) valueColumn() (column int, ok bool) {
+	column = -1
 	for i, c := range d.Mapper.Table().Columns {
 		if c.ID == previousValueID || !c.Type.IsNumber() {
 			continue
 		}
-		if place >= 0 {
+		if column >= 0 {
 			return -1, false
 		}
-		place = i
+		column = i
 	}
-	return place, place >= 0
+	return column, column >= 0
 }
 
 func (d Dataset) previousColumn() int {
@@ -154,13 +154,13 @@ func (p *passage) shown(ctx context.Context, c *pair, within window.Window) (map
 		return nil, err
 	}
 	table := c.Insight.Mapper.Table()
-	place, _ := c.Insight.valueColumn()
+	column, _ := c.Insight.valueColumn()
 	previous := c.Insight.previousColumn()
 	shown, times := map[int64]shownValue{}, map[int64]int{}
 	for _, row := range rows {
 		at := row.WindowStart.UnixMicro()
 		of := shown[at]
-		if value := decimal(table.Columns[place].Type, row.Values[place]); of.value == "" {
+		if value := decimal(table.Columns[column].Type, row.Values[column]); of.value == "" {
 			of.value = value
 		} else if value != "" {
 			of.value = sum(of.value, value)
@@ -246,9 +246,9 @@ func (c *pair) tells(judged, before sink.Reconciled, known bool) bool {
 	return known || judged.State != sink.Agrees
 }
 
-// again are the windows that are to be read again now, of those whose time has come. At most so many of them may be such
+// toReadAgain are the windows that are to be read again now, of those whose time has come. At most so many of them may be such
 // as were never read again; inVain says that there are more.
-func (c *pair) again(have []sink.Reconciled, allowed int, now time.Time) (marked []sink.Reconciled, inVain bool) {
+func (c *pair) toReadAgain(have []sink.Reconciled, allowed int, now time.Time) (marked []sink.Reconciled, inVain bool) {
 	for _, h := range have {
 		if h.Definition != c.definition {
 			continue

@@ -91,7 +91,7 @@ func TestRereadsAreBounded(t *testing.T) {
 			if kept.AgainAt.IsZero() || kept.AgainAt.After(now) {
 				continue
 			}
-			marked, _ := c.again([]sink.Reconciled{kept}, 1, now)
+			marked, _ := c.toReadAgain([]sink.Reconciled{kept}, 1, now)
 			kept = marked[0]
 			marks = append(marks, now)
 		}
@@ -113,7 +113,7 @@ func TestAPreviousValueMarksOnce(t *testing.T) {
 	if kept.State != sink.Differs || !kept.AgainAt.Equal(at(2)) || !c.tells(kept, sink.Reconciled{}, false) {
 		t.Fatalf("%+v", kept)
 	}
-	marked, _ := c.again([]sink.Reconciled{kept}, 1, at(3))
+	marked, _ := c.toReadAgain([]sink.Reconciled{kept}, 1, at(3))
 	f.ReadAt, f.Warehouse = at(4), "8"
 	stands := c.judge(f, marked[0], true, at(4))
 	if stands.State != sink.Stands || !stands.AgainAt.IsZero() || stands.Rereads != 1 {

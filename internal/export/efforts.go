@@ -9,10 +9,10 @@ import (
 
 // efforts are what parts took and brought of late.
 type efforts struct {
-	mu                  sync.Mutex
-	parts               int
-	reading, committing time.Duration
-	rows, fresh         float64
+	mu                          sync.Mutex
+	parts                       int
+	readingTook, committingTook time.Duration
+	rows, fresh                 float64
 }
 
 const (
@@ -28,7 +28,7 @@ const (
 func (e *efforts) readingTakes(times int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.parts > 0 && e.reading >= time.Duration(times)*e.committing
+	return e.parts > 0 && e.readingTook >= time.Duration(times)*e.committingTook
 }
 
 // littleIsNew reports whether the warehouse had nearly all rows; false until something was committed.
@@ -43,6 +43,6 @@ func (e *efforts) add(reading, committing time.Duration, c sink.Counts) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.parts++
-	e.reading, e.committing = e.reading/2+max(0, reading), e.committing/2+max(0, committing)
+	e.readingTook, e.committingTook = e.readingTook/2+max(0, reading), e.committingTook/2+max(0, committing)
 	e.rows, e.fresh = e.rows/2+float64(c.Inserted+c.Updated+c.Unchanged), e.fresh/2+float64(c.Inserted)
 }

@@ -13,7 +13,7 @@ import (
 
 // Lanes bound how much all datasets of a process do at once, and so how many rows it holds. Each dataset that has work
 // has a lane of its own, so that none waits for another: it reads one part of a span while it commits the one before, and
-// holds the rows of two transactions at most. One with more work takes free ones of these besides, where that pays (see
+// holds the rows of two transactions at most. One with more work takes free ones of these as well, where that pays (see
 // work.pays). Then each lane holds the rows of one transaction: it reads, then commits, and the others read meanwhile.
 type Lanes struct{ free *semaphore.Weighted }
 
@@ -32,7 +32,7 @@ func (p *passage) exportDue(ctx context.Context) error {
 	defer end(nil)
 	for again := true; again; again = p.contest.leavesWork() && !p.relieved() {
 		w := &work{passage: p, end: end}
-		w.reading.Add(1)
+		w.atWork.Add(1)
 		w.lanes.Go(func() error { return w.lane(ctx, own) })
 		err := w.lanes.Wait()
 		if cause := context.Cause(ctx); cause != nil {
@@ -61,7 +61,7 @@ type work struct {
 // ahead is how many parts a lane may hold beside the one that it reads. Where there are other lanes they read while this
 // one commits.
 func (w *work) ahead() int {
-	if w.reading.Load() > 1 {
+	if w.atWork.Load() > 1 {
 		return 0
 	}
 	return aheadAlone
@@ -70,7 +70,7 @@ func (w *work) ahead() int {
 // lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
 // one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
 func (w *work) lane(ctx context.Context, as role) error {
-	defer w.reading.Add(-1)
+	defer w.atWork.Add(-1)
 	out := newOutlet(w.ahead)
 	var settling sync.WaitGroup
 	settling.Go(func() {
@@ -97,13 +97,13 @@ func (w *work) lane(ctx context.Context, as role) error {
 type role bool
 
 const (
-	own     role = false
-	besides role = true
+	own      role = false
+	borrowed role = true
 )
 
 // readDue claims and reads one span after the other until nothing is due or the pass is to stop.
 func (w *work) readDue(ctx context.Context, as role, out *outlet) error {
-	for as == own || w.pays(int(w.reading.Load())-1, longer) {
+	for as == own || w.pays(int(w.atWork.Load())-1, longer) {
 		c, ok, err := w.next(ctx)
 		if err != nil || !ok {
 			return err
@@ -118,17 +118,17 @@ func (w *work) readDue(ctx context.Context, as role, out *outlet) error {
 func (w *work) another(ctx context.Context) {
 	w.beginning.Lock()
 	defer w.beginning.Unlock()
-	if !w.more.Load() || !w.pays(int(w.reading.Load()), muchLonger) || !w.Lanes.take() {
+	if !w.more.Load() || !w.pays(int(w.atWork.Load()), muchLonger) || !w.Lanes.take() {
 		return
 	}
-	w.reading.Add(1)
+	w.atWork.Add(1)
 	w.lanes.Go(func() error {
 		defer w.Lanes.giveBack()
-		return w.lane(ctx, besides)
+		return w.lane(ctx, borrowed)
 	})
 }
 
-// pays reports whether a lane besides so many others is worth its memory: where reading takes so many times as long as
+// pays reports whether one more lane than so many is worth its memory: where reading takes so many times as long as
 // committing; and a second one where little is new: with one lane the server idles between statements, and the lane while the
 // server reads its disk. Many new rows are better written by one lane: several write them between each other's keys, which costs
 // the server more, and leaves pages of an index half full.

@@ -138,7 +138,7 @@ func TestLanesWhereCommittingTakesLonger(t *testing.T) {
 	})
 }
 
-// A lane besides ends, between two spans, once it does not pay any more, and is free for the next pass.
+// A borrowed lane ends, between two spans, once it does not pay any more, and is free for the next pass.
 func TestLanesEndWhereTheyDoNotPay(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {

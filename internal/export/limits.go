@@ -136,7 +136,7 @@ func (s *span) note(stretch window.Window, r source.Reading, err error) (news []
 	seconds := int64(math.Ceil(asked.Seconds()))
 	if refused := limited(err); refused != nil {
 		if refused.Skip > 0 {
-			s.suspected = s.behind(refused.Skip, most)
+			s.suspected = s.deepestBefore(refused.Skip, most)
 		} else if seconds <= l.longest {
 			l.longest = 0
 		}
@@ -168,9 +168,9 @@ func limited(err error) *source.Error {
 	return nil
 }
 
-// behind is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
+// deepestBefore is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
 // was not. Of a probe, which leaps, nothing is known but that.
-func (s *span) behind(skip, most int) int64 {
+func (s *span) deepestBefore(skip, most int) int64 {
 	page := s.limits.contract.pageSize(s.Dataset) // the limits are locked
 	if s.fit.uncertain && skip == most {
 		return int64(max(skip/2, page))

@@ -21,12 +21,12 @@ type sureness struct {
 }
 
 // makeSure looks once more for rows that seem to be gone, by when they are, the earliest first: in a second reading, with
-// the time around, and where that took several pages in one page of each place.
+// the time around, and where that took several pages in one page of each spot.
 func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sureness, error) {
 	if len(gone) == 0 {
 		return sureness{}, nil
 	}
-	stretch := window.Window{Start: gone[0], End: p.behind(gone[len(gone)-1])}
+	stretch := window.Window{Start: gone[0], End: p.endAfter(gone[len(gone)-1])}
 	again, err := p.readAgain(ctx, stretch, b)
 	if err != nil {
 		return sureness{}, err
@@ -39,13 +39,13 @@ func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sur
 	return sure, p.lookClosely(ctx, gone, again.times, &sure)
 }
 
-// lookClosely looks at one place after the other in one page of it. there is when the rows are that the second reading
-// had. Where a place has more rows than that and a page, it is made smaller by what they are; where that cannot be, it is
+// lookClosely looks at one spot after the other in one page of it. there is when the rows are that the second reading
+// had. Where a spot has more rows than that and a page, it is made smaller by what they are; where that cannot be, it is
 // read so often as a stretch is that tears.
 func (p *passage) lookClosely(ctx context.Context, gone, there []time.Time, sure *sureness) error {
-	var before place
+	var before spot
 	for again := 0; len(gone) > 0; {
-		at, n := p.place(gone, there)
+		at, n := p.nextSpot(gone, there)
 		read, err := p.readSteadily(ctx, wanted{stretch: at.asked, prove: true, rejects: true})
 		if err != nil {
 			return err
@@ -71,8 +71,8 @@ func (p *passage) lookClosely(ctx context.Context, gone, there []time.Time, sure
 	return nil
 }
 
-// behind is an end of a stretch that has a row's time in it. A day's rows are all at its midnight.
-func (p *passage) behind(at time.Time) time.Time {
+// endAfter is an end of a stretch that has a row's time in it. A day's rows are all at its midnight.
+func (p *passage) endAfter(at time.Time) time.Time {
 	table := p.Dataset.Mapper.Table()
 	if table.Columns[table.ColumnIndex(table.TimeField)].Type == schema.Date {
 		return at.In(p.Dataset.Grid.Location()).AddDate(0, 0, 1)
@@ -80,16 +80,16 @@ func (p *passage) behind(at time.Time) time.Time {
 	return at.Add(time.Second)
 }
 
-// place is a stretch of time with rows that seem to be gone, and few others.
-type place struct {
+// spot is a stretch of time with rows that seem to be gone, and few others.
+type spot struct {
 	gone  window.Window
 	asked window.Window // with the nearest rows that are there
 	among bool          // there are such rows
 }
 
-// place is where the first rows are that seem to be gone, and how many they are: so few that a page holds about twice what
+// nextSpot is where the first rows are that seem to be gone, and how many they are: so few that a page holds about twice what
 // lies there.
-func (p *passage) place(gone, there []time.Time) (at place, n int) {
+func (p *passage) nextSpot(gone, there []time.Time) (at spot, n int) {
 	slices.SortFunc(there, time.Time.Compare)
 	behind := func(t time.Time) int {
 		return sort.Search(len(there), func(i int) bool { return there[i].After(t) })
@@ -98,13 +98,13 @@ func (p *passage) place(gone, there []time.Time) (at place, n int) {
 	for n = 1; n < len(gone) && n+1+behind(gone[n])-behind(gone[0]) <= room; {
 		n++
 	}
-	at.gone = window.Window{Start: gone[0], End: p.behind(gone[n-1])}
+	at.gone = window.Window{Start: gone[0], End: p.endAfter(gone[n-1])}
 	from, to := gone[0], at.gone.End
 	if before := sort.Search(len(there), func(i int) bool { return !there[i].Before(from) }); before > 0 {
 		from = there[before-1]
 	}
 	if next := behind(gone[n-1]); next < len(there) {
-		to = p.behind(there[next])
+		to = p.endAfter(there[next])
 	}
 	at.among = from.Before(gone[0]) || to.After(at.gone.End)
 	at.asked = window.Window{Start: from.Truncate(time.Second).Add(-lead), End: to.Add(lead)}

@@ -27,15 +27,15 @@ type order struct {
 
 	key  []int
 	seed maphash.Seed
-	// seen is the place of each key, by its hash. Two keys of one hash look like disorder: the rows are read again.
+	// seen is which row had each key, by its hash. Two keys of one hash look like disorder: the rows are read again.
 	// Until a key is not greater than the one before, no key can have come again: they wait in ascending.
 	seen      map[uint64]int32
 	ascending []seenKey
 	greatest  schema.Value
 
 	pages int   // begun
-	first int32 // the place of the page's first row
-	place int32 // of the row to come
+	first int32 // which row is the page's first
+	nth   int32 // which row is the one to come
 
 	reason string
 }
@@ -56,10 +56,10 @@ func newOrder(d Dataset, keys []seenKey) *order {
 	return o
 }
 
-// seenKey is the hash of a key and its place.
+// seenKey is the hash of a key, and which row has it.
 type seenKey struct {
-	hash  uint64
-	place int32
+	hash uint64
+	nth  int32
 }
 
 // ordered reports whether values of a type can be ordered without knowing the server's collation.
@@ -74,22 +74,22 @@ func ordered(t schema.Type) bool {
 // turn begins the next page.
 func (o *order) turn() {
 	o.pages++
-	o.first = o.place
+	o.first = o.nth
 }
 
 // skip passes over a row that cannot be looked at.
-func (o *order) skip() { o.place++ }
+func (o *order) skip() { o.nth++ }
 
 // back goes back to the row before, to see a newer version of it.
 func (o *order) back() {
 	o.remember()
-	o.place--
+	o.nth--
 }
 
 // backTo goes back to behind a row that so many rows followed.
 func (o *order) backTo(row schema.Row, followed int) {
 	o.remember()
-	o.place -= int32(followed)
+	o.nth -= int32(followed)
 	if o.sorted >= 0 && !row.Values[o.sorted].IsNull() {
 		o.last = row.Values[o.sorted]
 	}
@@ -101,7 +101,7 @@ func (o *order) see(row schema.Row) {
 		o.seeSort(row)
 		o.seeKey(row)
 	}
-	o.place++
+	o.nth++
 }
 
 func (o *order) seeSort(row schema.Row) {
@@ -143,15 +143,15 @@ func (o *order) seeKey(row schema.Row) {
 	if o.seen == nil {
 		if v := row.Values[o.key[0]]; o.above(v) {
 			o.greatest = v
-			o.ascending = append(o.ascending, seenKey{key, o.place})
+			o.ascending = append(o.ascending, seenKey{key, o.nth})
 			return
 		}
 		o.remember()
 	}
-	if before, ok := o.seen[key]; ok && before < o.first && before+1 < o.place {
+	if before, ok := o.seen[key]; ok && before < o.first && before+1 < o.nth {
 		o.reason = "a row came again on a later page"
 	}
-	o.seen[key] = o.place
+	o.seen[key] = o.nth
 }
 
 // above reports whether a value of the key is greater than all before it, by some total order in which only identical values
@@ -167,7 +167,7 @@ func (o *order) remember() {
 	}
 	o.seen = make(map[uint64]int32, 2*len(o.ascending))
 	for _, k := range o.ascending {
-		o.seen[k.hash] = k.place
+		o.seen[k.hash] = k.nth
 	}
 	o.ascending = o.ascending[:0]
 }

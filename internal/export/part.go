@@ -56,13 +56,13 @@ type wanted struct {
 // part is what was read of a stretch of time: typed rows and rejects, in the order in which they came. They are not
 // put into windows yet.
 type part struct {
-	stretch window.Window // all of its rows were read: that which was wanted, or a beginning of it
-	asked   window.Window // what the API was asked for: the stretch and the lead
-	rows    []sink.Row
-	memory  *memory // that the rows lie in
-	rejects []sink.Reject
-	reading source.Reading
-	besides []sink.TableRows // of a dashboard
+	stretch     window.Window // all of its rows were read: that which was wanted, or a beginning of it
+	asked       window.Window // what the API was asked for: the stretch and the lead
+	rows        []sink.Row
+	memory      *memory // that the rows lie in
+	rejects     []sink.Reject
+	reading     source.Reading
+	furtherRows []sink.TableRows // of a dashboard
 	// mapping is the time that the mapping took.
 	mapping  time.Duration
 	replaced int    // NUL characters that became U+FFFD

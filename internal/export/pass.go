@@ -70,7 +70,7 @@ func (p *passage) export(ctx context.Context) error {
 	if err := p.promote(ctx); err != nil {
 		return err
 	}
-	if err := p.cut(ctx); err != nil {
+	if err := p.deleteOld(ctx); err != nil {
 		return err
 	}
 	return p.seeHeld(ctx)
@@ -118,8 +118,8 @@ type passage struct {
 	keptOtherwise bool
 	// heavy counts the spans in a row that were cut since the source did not answer them.
 	heavy atomic.Int32
-	// reading counts the lanes at work.
-	reading atomic.Int32
+	// atWork counts the lanes at work.
+	atWork atomic.Int32
 	// contest is what others wrote of the rows that were being read.
 	contest contest
 	// efforts tell whether another lane is worth its memory.
@@ -163,7 +163,7 @@ func (p *passage) prepare(ctx context.Context) error {
 	}
 	d := p.Dataset
 	done, err := p.Warehouse.Prepare(ctx, sink.Dataset{
-		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), Besides: d.Tables()[1:], ConfigHash: d.ConfigHash, Reread: d.Reread,
+		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), FurtherTables: d.Tables()[1:], ConfigHash: d.ConfigHash, Reread: d.Reread,
 	})
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ type reconciling struct {
 	started bool
 }
 
-// touch notes that windows were read to be compared.
-func (p *passage) touch(b *sink.Batch) {
+// noteForComparison notes that windows were read, which are to be compared.
+func (p *passage) noteForComparison(b *sink.Batch) {
 	var read window.Window
 	for _, r := range b.Readings {
 		if r.State == sink.StateRunning {

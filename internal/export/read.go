@@ -111,10 +111,10 @@ func (s *span) read(ctx context.Context, stretch window.Window, out *outlet) err
 // and halves of it again, when it holds too many rows, is too heavy for the server, or does not hold still. It
 // returns up to where all was read.
 func (s *span) readPart(ctx context.Context, stretch window.Window, out *outlet) (time.Time, error) {
-	began := s.begun()
+	began := s.beginsAt()
 	p, err := s.readWhole(ctx, stretch)
 	if err != nil && s.halvesMaySucceed(stretch, err) && s.mayBurden(err) {
-		if first, second, ok := s.cut(stretch); ok {
+		if first, second, ok := s.halve(stretch); ok {
 			return stretch.End, s.readHalves(ctx, first, second, err, out)
 		}
 	}
@@ -152,9 +152,9 @@ func (s *span) readHalves(ctx context.Context, first, second window.Window, why 
 	return nil
 }
 
-// begun is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that
+// beginsAt is when a reading begins. Where the clock was set back meanwhile it began with the pass at the earliest: one that
 // is older than the mark that it answers would leave the window due, again and again.
-func (s *span) begun() time.Time {
+func (s *span) beginsAt() time.Time {
 	if now := s.now(); now.After(s.dueAt) {
 		return now
 	}
@@ -235,15 +235,15 @@ func (s *span) halvesMaySucceed(stretch window.Window, err error) bool {
 // for the halves. Whatever else they are cut for is no burden.
 func (s *span) mayBurden(err error) bool {
 	var request *source.Error
-	return !errors.As(err, &request) || s.heavy.Add(1) <= maxHeavy*max(1, s.reading.Load())
+	return !errors.As(err, &request) || s.heavy.Add(1) <= maxHeavy*max(1, s.atWork.Load())
 }
 
 // wide reports whether a stretch is longer than a window: the API may refuse the length of a range.
 func (s *span) wide(stretch window.Window) bool { return stretch.Duration() > s.Dataset.Grid.Size() }
 
-// cut halves a stretch: between two windows of the lease when there are several, else within the window, down
+// halve cuts a stretch in two: between two windows of the lease when there are several, else within the window, down
 // to a second.
-func (s *span) cut(stretch window.Window) (first, second window.Window, ok bool) {
+func (s *span) halve(stretch window.Window) (first, second window.Window, ok bool) {
 	first, second, ok = stretch.Halve()
 	if !ok {
 		return first, second, false
@@ -294,12 +294,12 @@ func (s *span) handOn(p part, began time.Time, out *outlet) {
 		Spent: sink.Spent{Fetch: p.reading.Took, Wait: p.reading.Waited, Decode: p.mapping},
 	}
 	s.observe(event)
-	s.begin(p.stretch, began, p.unstable)
+	s.noteBegun(p.stretch, began, p.unstable)
 	evidence := s.evidence(p)
 	if evidence != nil {
 		evidence.bounds = s.bounds()
 	}
-	batch := s.place(p)
+	batch := s.batchOf(p)
 	batch.Readings = s.readings(p.stretch)
 	event.Step, event.Windows = StepMapped, batch.Done()
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
@@ -307,8 +307,8 @@ func (s *span) handOn(p part, began time.Time, out *outlet) {
 	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.now().Sub(began)})
 }
 
-// begin notes that the windows of a stretch are being read.
-func (s *span) begin(stretch window.Window, began time.Time, unstable string) {
+// noteBegun notes that the windows of a stretch are being read.
+func (s *span) noteBegun(stretch window.Window, began time.Time, unstable string) {
 	for i := range s.tallies {
 		t := &s.tallies[i]
 		if t.Window.Intersect(stretch).Empty() {

@@ -281,7 +281,7 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 	var marked []sink.Reconciled
 	var inVain bool
 	if err := p.Warehouse.Reconcile(ctx, request, func(have []sink.Reconciled) []sink.Reconciled {
-		marked, inVain = c.again(have, allowed, now)
+		marked, inVain = c.toReadAgain(have, allowed, now)
 		return nil
 	}); err != nil {
 		return err
@@ -298,7 +298,7 @@ func (p *passage) askAgain(ctx context.Context, c *pair) error {
 	}
 	// Kept once the windows are due: who is killed before that makes them due once more.
 	if err := p.Warehouse.Reconcile(ctx, request, func(have []sink.Reconciled) []sink.Reconciled {
-		kept, _ := c.again(have, allowed, now)
+		kept, _ := c.toReadAgain(have, allowed, now)
 		return slices.DeleteFunc(kept, func(k sink.Reconciled) bool {
 			return !slices.ContainsFunc(marked, func(m sink.Reconciled) bool { return m.Window == k.Window })
 		})

@@ -67,9 +67,9 @@ func (p *passage) retirement(before time.Time) sink.Retirement {
 	return sink.Retirement{Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Before: before, Keep: p.Dataset.Retention, Now: p.dueAt}
 }
 
-// cut deletes the rows that are older than the retention, batch by batch, once for each bound of windows. It comes after
+// deleteOld deletes the rows that are older than the retention, batch by batch, once for each bound of windows. It comes after
 // what is due.
-func (p *passage) cut(ctx context.Context) error {
+func (p *passage) deleteOld(ctx context.Context) error {
 	before := p.Dataset.KeptFrom(p.dueAt)
 	if before.IsZero() || before.Equal(p.cutOff) {
 		return nil

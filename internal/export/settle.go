@@ -74,7 +74,7 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	}
 	p.efforts.add(o.read, p.now().Sub(beganAt), counts)
 	o.held.finish(o.batch.Readings)
-	p.touch(o.batch)
+	p.noteForComparison(o.batch)
 	p.tellLate(o.batch.Arrivals)
 	o.batch.Rows = nil
 	p.spare.giveBack(o.memory)
@@ -143,7 +143,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 		return nil
 	case len(lease.Entries) == 0:
 		return nil // what failed came after the last commit: nothing is left to be read
-	case errors.As(err, &overtaken) && p.contest.again(lease.Span(), overtaken):
+	case errors.As(err, &overtaken) && p.contest.overtook(lease.Span(), overtaken):
 		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", spanText(lease.Span()), "reason", err)
 		return p.write("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:

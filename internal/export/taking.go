@@ -87,7 +87,7 @@ func (t *taking) takeRow(raw string) error {
 	t.order.see(row)
 	t.replaced += row.Replaced
 	t.rows = append(t.rows, sink.Row{Row: row})
-	t.note(t.timed.at(row))
+	t.noteTime(t.timed.at(row))
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (t *taking) reject(raw string, err error) error {
 		return fmt.Errorf("map row: %w", err)
 	}
 	t.order.skip()
-	t.note(t.rejectedTime(raw))
+	t.noteTime(t.rejectedTime(raw))
 	if t.rejected == nil {
 		t.rejected = reject
 	}
@@ -106,8 +106,8 @@ func (t *taking) reject(raw string, err error) error {
 	return nil
 }
 
-// note notes when a row is.
-func (t *taking) note(at time.Time, ok bool) {
+// noteTime notes when a row is.
+func (t *taking) noteTime(at time.Time, ok bool) {
 	t.times = append(t.times, at)
 	t.strays = t.strays || !ok || at.Before(t.asked.Start) || at.After(t.asked.End)
 }

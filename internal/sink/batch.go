@@ -35,8 +35,8 @@ type Batch struct {
 	RowsRead int64
 	// Sweep marks rows that are gone. nil: none is. Only for a table with MarksDeleted, a key and a time field.
 	Sweep *Sweep
-	// Besides are rows of further tables, each with a key: they are upserted by it, in this order.
-	Besides []TableRows
+	// FurtherRows are rows of further tables, each with a key: they are upserted by it, in this order.
+	FurtherRows []TableRows
 }
 
 // Starts is when the windows start that the batch has readings of: those that its commit must still hold.

@@ -100,8 +100,8 @@ type Dataset struct {
 	Table      schema.Table
 	ConfigHash string
 	Reread     window.Reread
-	// Besides are further tables of the dataset, each with a key. The data dictionary does not have them.
-	Besides []schema.Table
+	// FurtherTables are further tables of the dataset, each with a key. The data dictionary does not have them.
+	FurtherTables []schema.Table
 }
 
 // Prepared says what Prepare did.

@@ -37,11 +37,11 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 			return err
 		}
 		rows.countArrivals(b.Arrivals)
-		besides, err := w.storeBesides(ctx, tx.Conn, b, at)
+		further, err := w.storeFurtherRows(ctx, tx.Conn, b, at)
 		if err != nil {
 			return err
 		}
-		counts = counts.Plus(besides)
+		counts = counts.Plus(further)
 		if counts.Deleted, err = rows.sweep(ctx, tx.Conn, b.Sweep, at); err != nil {
 			return err
 		}
@@ -57,9 +57,9 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 // CommitsAtOnce is false only of a table with a history, whose commits take turns.
 func (w *Warehouse) CommitsAtOnce(t schema.Table) bool { return !t.History }
 
-// storeBesides writes the batch's rows of further tables, which all are staged in the same place.
-func (w *Warehouse) storeBesides(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
-	for _, t := range b.Besides {
+// storeFurtherRows writes the batch's rows of further tables, which all are staged in the same place.
+func (w *Warehouse) storeFurtherRows(ctx context.Context, conn *pgx.Conn, b sink.Batch, at time.Time) (counts sink.Counts, err error) {
+	for _, t := range b.FurtherRows {
 		if _, err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+stageTable, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return counts, err
 		}

@@ -39,7 +39,7 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 	if d.Table, err = w.asMarked(ctx, tx, d.Table); err != nil {
 		return prepared, err
 	}
-	for _, table := range append([]schema.Table{d.Table}, d.Besides...) {
+	for _, table := range append([]schema.Table{d.Table}, d.FurtherTables...) {
 		statements, created, err := w.changes(ctx, tx, table)
 		if err != nil {
 			return prepared, err
@@ -71,7 +71,7 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 // takeTurn waits until nobody else prepares the dataset or one of its tables: not for long, since their DDL may take hours.
 func (w *Warehouse) takeTurn(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
 	names := []string{"dataset " + d.Name}
-	for _, t := range append([]schema.Table{d.Table}, d.Besides...) {
+	for _, t := range append([]schema.Table{d.Table}, d.FurtherTables...) {
 		names = append(names, w.target(t).name())
 	}
 	if err := lockWithin(ctx, tx, w.timeout/turn); err != nil {

@@ -46,7 +46,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"commit", commitTests()},
 		{"deleted", deletedTests()},
 		{"replace", replaceTests()},
-		{"besides", besidesTests()},
+		{"further", furtherTests()},
 		{"arrivals", arrivalTests()},
 		{"retention", retentionTests()},
 		{"ledger", ledgerTests()},

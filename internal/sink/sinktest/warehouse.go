@@ -48,7 +48,7 @@ type Warehouse interface {
 	// that were read to their end is worked out anew, so that a longer list makes final windows due again: those
 	// whose state is read or final, which they then become anew.
 	//
-	// Tables of Dataset.Besides are made and widened in the same way; one that was not there counts as the report table.
+	// Tables of Dataset.FurtherTables are made and widened in the same way; one that was not there counts as the report table.
 	//
 	// When the dataset had another table before, the ledger's windows of the dataset are as if never read and due
 	// whatever the time, and their leases are lost. When the table was not there, those of every dataset of that
@@ -112,7 +112,7 @@ type Warehouse interface {
 	// read in: it is written with the row when the row is written for another reason. A table without a key is
 	// appended to.
 	//
-	// Rows of Batch.Besides are upserted into their tables in the same transaction, and count as the others.
+	// Rows of Batch.FurtherRows are upserted into their tables in the same transaction, and count as the others.
 	//
 	// With Batch.Arrivals the rows that the table did not have are counted there, and added to what is kept of the dataset in
 	// exporter.arrivals, in the same transaction.

@@ -44,7 +44,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if err := keepArrivals(ctx, tx, b); err != nil {
 			return err
 		}
-		for _, t := range b.Besides {
+		for _, t := range b.FurtherRows {
 			of, err := encode(t.Table, t.Rows).store(ctx, tx, now)
 			if err != nil {
 				return fmt.Errorf("store rows of %s: %w", t.Table.Name, err)

@@ -42,7 +42,7 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 	if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
 		return prepared, err
 	}
-	for _, t := range d.Besides {
+	for _, t := range d.FurtherTables {
 		of, err := prepareTable(ctx, tx, t)
 		if err != nil {
 			return prepared, err

@@ -9,20 +9,20 @@ import (
 	"samespace-exporter/internal/sink"
 )
 
-func besidesTests() []exercise {
+func furtherTests() []exercise {
 	return []exercise{
-		{"tables are made and widened", testBesidesPrepare},
-		{"rows are written with the batch's", testBesidesCommit},
-		{"all or nothing", testBesidesAllOrNothing},
+		{"tables are made and widened", testFurtherPrepare},
+		{"rows are written with the batch's", testFurtherCommit},
+		{"all or nothing", testFurtherAllOrNothing},
 	}
 }
 
 const agentsTable = "agents"
 
-// besidesDataset is the dataset calls with a table of agents beside its own.
-func besidesDataset() sink.Dataset {
+// furtherDataset is the dataset calls with a table of agents beside its own.
+func furtherDataset() sink.Dataset {
 	d := callsDataset()
-	d.Besides = []schema.Table{{
+	d.FurtherTables = []schema.Table{{
 		Name: agentsTable, Key: []string{"agent"},
 		Columns: []schema.Column{{Name: "agent", Type: schema.Text}, {Name: "level", Type: schema.Integer}},
 	}}
@@ -38,14 +38,14 @@ func (b bench) agentLevels() string {
 	return b.column(`SELECT agent || '=' || level FROM ` + b.Table(agentsTable) + ` ORDER BY 1`)
 }
 
-func testBesidesPrepare(b bench) {
-	d := besidesDataset()
+func testFurtherPrepare(b bench) {
+	d := furtherDataset()
 	made := b.prepare(d)
 	if all := strings.Join(made.Changes, "\n"); !made.Created || strings.Count(all, "CREATE TABLE") != 2 {
 		b.t.Errorf("%+v", made)
 	}
 	equal(b, "again", len(b.prepare(d).Changes), 0)
-	d.Besides[0].Columns = append(d.Besides[0].Columns, schema.Column{Name: "team", Type: schema.Text})
+	d.FurtherTables[0].Columns = append(d.FurtherTables[0].Columns, schema.Column{Name: "team", Type: schema.Text})
 	wider := b.prepare(d)
 	if len(wider.Changes) == 0 || wider.Created {
 		b.t.Errorf("%+v", wider)
@@ -61,12 +61,12 @@ func testBesidesPrepare(b bench) {
 func (b bench) withAgents(agents []sink.Row, rows ...sink.Row) sink.Batch {
 	b.t.Helper()
 	batch := read(b.claim(within(hours(0, 1))), clock(1, 0), clock(0, 0), rows...)
-	batch.Besides = []sink.TableRows{{Table: besidesDataset().Besides[0], Rows: agents}}
+	batch.FurtherRows = []sink.TableRows{{Table: furtherDataset().FurtherTables[0], Rows: agents}}
 	return batch
 }
 
-func testBesidesCommit(b bench) {
-	b.prepare(besidesDataset())
+func testFurtherCommit(b bench) {
+	b.prepare(furtherDataset())
 	b.plan(hours(0, 1), clock(0, 0))
 	one := call("a", clock(0, 1), "Asha", 1)
 	equal(b, "fresh", b.commit(b.withAgents([]sink.Row{agent("b", 1), agent("a", 1)}, one)), sink.Counts{Inserted: 3})
@@ -78,8 +78,8 @@ func testBesidesCommit(b bench) {
 	equal(b, "calls", b.agents(), "a=Asha/1")
 }
 
-func testBesidesAllOrNothing(b bench) {
-	b.prepare(besidesDataset())
+func testFurtherAllOrNothing(b bench) {
+	b.prepare(furtherDataset())
 	b.plan(hours(0, 1), clock(0, 0))
 	b.commit(b.withAgents([]sink.Row{agent("a", 1)}))
 	batch := b.withAgents([]sink.Row{agent("a", 9)}, call("a", clock(0, 1), "Asha", 1))
@@ -88,8 +88,8 @@ func testBesidesAllOrNothing(b bench) {
 		b.t.Error("committed under a context that has ended")
 	}
 	poisoned := batch
-	poisoned.Besides = append([]sink.TableRows{{Table: schema.Table{Name: "absent", Key: []string{"k"}, Columns: []schema.Column{{Name: "k", Type: schema.Text}}},
-		Rows: []sink.Row{{WindowStart: clock(0, 0), Row: schema.Row{Values: []schema.Value{schema.StrValue("k")}}}}}}, batch.Besides...)
+	poisoned.FurtherRows = append([]sink.TableRows{{Table: schema.Table{Name: "absent", Key: []string{"k"}, Columns: []schema.Column{{Name: "k", Type: schema.Text}}},
+		Rows: []sink.Row{{WindowStart: clock(0, 0), Row: schema.Row{Values: []schema.Value{schema.StrValue("k")}}}}}}, batch.FurtherRows...)
 	if _, err := b.Commit(b.t.Context(), poisoned); err == nil {
 		b.t.Error("committed though a table is not there")
 	}
