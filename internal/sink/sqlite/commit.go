@@ -19,7 +19,6 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		return sink.Counts{}, errors.New("commit: a batch without readings says nothing of its lease")
 	}
 	began := time.Now() // the database's clock is this machine's
-	now := stamp(began)
 	memory := w.spare.take()
 	defer w.spare.giveBack(memory)
 	rows := encodeBatch(memory, b)
@@ -36,25 +35,24 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 			rows = encodeBatch(&cells{}, b)
 		}
 		at := rows.writtenAt(began)
-		written := stamp(at)
 		rows.overtaking = b.Overtaking(at)
-		if counts, err = rows.write(ctx, tx, b, written); err != nil {
+		if counts, err = rows.write(ctx, tx, b, at); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
 		if err := keepArrivals(ctx, tx, b); err != nil {
 			return err
 		}
 		for _, t := range b.FurtherRows {
-			of, err := encode(t.Table, t.Rows).store(ctx, tx, now)
+			of, err := encode(t.Table, t.Rows).store(ctx, tx, began)
 			if err != nil {
 				return fmt.Errorf("store rows of %s: %w", t.Table.Name, err)
 			}
 			counts = counts.Plus(of)
 		}
-		if counts.Deleted, err = rows.sweep(ctx, tx, b, written); err != nil {
+		if counts.Deleted, err = rows.sweep(ctx, tx, b, at); err != nil {
 			return fmt.Errorf("mark rows that are gone: %w", err)
 		}
-		if err := quarantine(ctx, tx, b, now); err != nil {
+		if err := quarantine(ctx, tx, b, began); err != nil {
 			return fmt.Errorf("keep rejects: %w", err)
 		}
 		windows, err := settle(ctx, tx, b)
@@ -84,7 +82,7 @@ func encodeBatch(memory *cells, b sink.Batch) rowset {
 func (w *Warehouse) CommitsAtOnce(schema.Table) bool { return false }
 
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
-func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) error {
+func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now time.Time) error {
 	seen := make(map[string]sink.Reject, len(b.Rejects))
 	fingerprints := make([]string, 0, len(b.Rejects))
 	for _, r := range b.Rejects {
@@ -98,7 +96,7 @@ func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now any) err
 		r := seen[fingerprint]
 		if _, err := tx.ExecContext(ctx, statement("reject"), sql.Named("dataset", b.Lease.Dataset),
 			sql.Named("fingerprint", fingerprint), sql.Named("window_start", stamp(r.WindowStart)),
-			sql.Named("window_end", stamp(r.WindowEnd)), sql.Named("raw", r.Raw), sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", now)); err != nil {
+			sql.Named("window_end", stamp(r.WindowEnd)), sql.Named("raw", r.Raw), sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", stamp(now))); err != nil {
 			return err
 		}
 	}

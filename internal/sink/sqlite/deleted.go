@@ -43,7 +43,7 @@ func (w *Warehouse) Standing(ctx context.Context, t schema.Table, within sink.St
 }
 
 // sweep marks the rows that are gone.
-func (s rowset) sweep(ctx context.Context, tx *transaction, b sink.Batch, now any) (marked int64, err error) {
+func (s rowset) sweep(ctx context.Context, tx *transaction, b sink.Batch, now time.Time) (marked int64, err error) {
 	if b.Sweep == nil {
 		return 0, nil
 	}
@@ -64,7 +64,7 @@ func (s rowset) sweep(ctx context.Context, tx *transaction, b sink.Batch, now an
 		}
 		for _, key := range gone {
 			// Nobody else writes meanwhile: the transaction holds the write lock.
-			if _, err := tx.ExecContext(ctx, s.shape.mark(), append(key, now)...); err != nil {
+			if _, err := tx.ExecContext(ctx, s.shape.mark(), append(key, stamp(now))...); err != nil {
 				return marked, err
 			}
 			marked++
@@ -74,7 +74,7 @@ func (s rowset) sweep(ctx context.Context, tx *transaction, b sink.Batch, now an
 }
 
 // keepGone keeps the versions of the rows that are about to be marked, and says when they are.
-func (s rowset) keepGone(ctx context.Context, tx *transaction, gone [][]any, now any) (any, error) {
+func (s rowset) keepGone(ctx context.Context, tx *transaction, gone [][]any, now time.Time) (time.Time, error) {
 	by := s.origin
 	if !by.table.History || len(gone) == 0 {
 		return now, nil

@@ -124,16 +124,16 @@ func keyIs(t schema.Table, operator string, row schema.Row) (condition string, a
 }
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
-func keepUnpromoted(ctx context.Context, tx *transaction, p sink.Promotion, before, after []schema.Row) (now any, err error) {
+func keepUnpromoted(ctx context.Context, tx *transaction, p sink.Promotion, before, after []schema.Row) (time.Time, error) {
 	if !p.Table.History {
-		return stamp(time.Now()), nil
+		return time.Now(), nil
 	}
 	places := make(map[string]int, len(after)) // by key
 	for i, row := range after {
 		places[keyOf(p.Table, row)] = i
 	}
 	by := origin{table: p.Table, cause: sink.CausePromotion}
-	return by.keepVersions(ctx, tx, stamp(time.Now()), after, func(was sink.StoredRow) []string {
+	return by.keepVersions(ctx, tx, time.Now(), after, func(was sink.StoredRow) []string {
 		i := places[keyOf(p.Table, was.Row.Row)]
 		if was.Extra != before[i].Extra {
 			return nil // a commit came between
@@ -173,7 +173,7 @@ func updatePromoted(ctx context.Context, tx *transaction, p sink.Promotion, befo
 		for _, name := range p.Columns {
 			args = append(args, cell(row, name))
 		}
-		args = append(args, stored(schema.JSON, row.Extra), now)
+		args = append(args, stored(schema.JSON, row.Extra), stamp(now))
 		for _, name := range p.Table.Key {
 			args = append(args, cell(row, name))
 		}

@@ -38,7 +38,7 @@ func (w *Warehouse) Rejects(ctx context.Context, r sink.RejectsRequest) (page []
 
 // RetryRejects writes the rows of rejects that fit now, in one transaction: nothing else is committed meanwhile.
 func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.Retried, err error) {
-	now := stamp(time.Now())
+	now := time.Now()
 	err = w.write(ctx, "retry rejects of "+r.Dataset, func(tx *transaction) error {
 		if err := checkConfig(ctx, tx, r.Dataset, r.ConfigHash); err != nil {
 			return err

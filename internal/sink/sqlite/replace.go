@@ -7,13 +7,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 )
 
 // write writes the batch's rows in the way that it asks for.
-func (s rowset) write(ctx context.Context, tx *transaction, b sink.Batch, now any) (sink.Counts, error) {
+func (s rowset) write(ctx context.Context, tx *transaction, b sink.Batch, now time.Time) (sink.Counts, error) {
 	switch {
 	case b.Write == sink.Upsert:
 		return s.store(ctx, tx, now)
@@ -87,7 +88,6 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 		return nil, err
 	}
 	there := contents{}
-	columns := s.shape.columns[:s.shape.compared()]
 	var names []string
 	for _, c := range b.Table.Columns {
 		names = append(names, c.Name)
@@ -100,32 +100,32 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 	rows, err := tx.QueryContext(ctx, s.shape.contents(of), args...) //nolint:sqlclosecheck // each closes it
 	err = each(rows, err, func() error {
 		err := rows.Scan(to...)
-		there.add(of.group(s.windowOf(row)), s.content(promoted(columns, names, row, b.Promote)))
+		there.add(of.group(s.windowOf(row)), s.content(promoted(b.Table, names, row, b.Promote)))
 		return err
 	})
 	return there, err
 }
 
-// promoted is a row of the table in the form that the batch gives it. columns are the mapped ones, then the extra values.
-func promoted(columns []schema.Column, names []string, row []any, promote sink.Promote) []any {
-	mapped := len(names)
+// promoted is a row of the table in the form that the batch gives it.
+func promoted(t schema.Table, names []string, row []any, promote sink.Promote) []any {
+	mapped := len(t.Columns)
 	if promote == nil || row[mapped] == nil {
 		return row
 	}
-	values := restoredRow(columns, row)
-	is, changed, _ := promote(schema.Row{Values: values[:mapped:mapped], Extra: values[mapped]}, names)
+	is, changed, _ := promote(restoredRow(t, row), names)
 	if !changed {
 		return row
 	}
 	cells := slices.Clone(row)
-	for i, v := range append(is.Values, is.Extra) {
-		cells[i] = stored(columns[i].Type, v)
+	for i, c := range t.Columns {
+		cells[i] = stored(c.Type, is.Values[i])
 	}
+	cells[mapped] = stored(schema.JSON, is.Extra)
 	return cells
 }
 
 // addMissing writes the rows that the table does not have.
-func (s rowset) addMissing(ctx context.Context, tx *transaction, there contents, now any) (sink.Counts, error) {
+func (s rowset) addMissing(ctx context.Context, tx *transaction, there contents, now time.Time) (sink.Counts, error) {
 	var fresh [][]any
 	for _, row := range s.rows {
 		window, content := s.windowOf(row), s.content(row)
@@ -139,7 +139,7 @@ func (s rowset) addMissing(ctx context.Context, tx *transaction, there contents,
 }
 
 // replace writes the rows of the groups that differ, in place of those that are there.
-func (s rowset) replace(ctx context.Context, tx *transaction, of scope, there contents, now any) (counts sink.Counts, err error) {
+func (s rowset) replace(ctx context.Context, tx *transaction, of scope, there contents, now time.Time) (counts sink.Counts, err error) {
 	here := contents{}
 	for _, row := range s.rows {
 		here.add(of.group(s.windowOf(row)), s.content(row))

@@ -33,7 +33,7 @@ type rowset struct {
 
 // store reads what the table has of the rows, compares, and writes what differs. Rows of a table without a key
 // are all new.
-func (s rowset) store(ctx context.Context, tx *transaction, now any) (sink.Counts, error) {
+func (s rowset) store(ctx context.Context, tx *transaction, now time.Time) (sink.Counts, error) {
 	fresh, changed := s.rows, [][]any(nil)
 	if len(s.shape.key) > 0 {
 		var err error
@@ -171,7 +171,7 @@ func (s rowset) existing(ctx context.Context, query *sql.Stmt, rows [][]any, fou
 	})
 }
 
-func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now any) error {
+func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -189,9 +189,10 @@ func (s rowset) insert(ctx context.Context, tx *transaction, rows [][]any, now a
 }
 
 // insertBy inserts size rows with each run of one prepared statement; they must come out even.
-func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, size int, triggers bool, now any) error {
+func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, size int, triggers bool, now time.Time) error {
+	exportedAt := stamp(now)
 	return tx.repeat(ctx, s.shape.insert(size, triggers), len(rows)/size, 1+size*len(s.shape.columns), func(set int, args []driver.NamedValue) {
-		args[0].Value = now
+		args[0].Value = exportedAt
 		next := 1
 		for _, row := range rows[set*size:][:size] {
 			for _, value := range row {
@@ -202,12 +203,12 @@ func (s rowset) insertBy(ctx context.Context, tx *transaction, rows [][]any, siz
 	})
 }
 
-func (s rowset) update(ctx context.Context, tx *transaction, rows [][]any, now any) error {
-	width := len(s.shape.columns) + 1
+func (s rowset) update(ctx context.Context, tx *transaction, rows [][]any, now time.Time) error {
+	width, exportedAt := len(s.shape.columns)+1, stamp(now)
 	return tx.repeat(ctx, s.shape.update(), len(rows), width, func(set int, args []driver.NamedValue) {
 		for c, value := range rows[set] {
 			args[c].Value = value
 		}
-		args[width-1].Value = now
+		args[width-1].Value = exportedAt
 	})
 }

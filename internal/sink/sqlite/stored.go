@@ -71,22 +71,24 @@ func eachStored(ctx context.Context, q querier, t schema.Table, query string, ar
 		if err := rows.Scan(to...); err != nil {
 			return err
 		}
-		values := restoredRow(columns, cells)
 		mapped := len(t.Columns)
-		row := sink.StoredRow{ExportedAt: values[mapped+2].Time(), Deleted: deleted}
-		row.Values, row.Extra, row.WindowStart = values[:mapped:mapped], values[mapped], values[mapped+1].Time()
-		found(row)
+		found(sink.StoredRow{
+			Row: sink.Row{
+				Row: restoredRow(t, cells), WindowStart: restored(schema.Timestamptz, cells[mapped+1]).Time(),
+			},
+			ExportedAt: restored(schema.Timestamptz, cells[mapped+2]).Time(), Deleted: deleted,
+		})
 		return nil
 	})
 }
 
-// restoredRow are the values of columns.
-func restoredRow(columns []schema.Column, cells []any) []schema.Value {
-	values := make([]schema.Value, len(columns))
-	for i, c := range columns {
-		values[i] = restored(c.Type, cells[i])
+// restoredRow is a row as the mapping made it, of cells that begin with the mapped columns and the extra values.
+func restoredRow(t schema.Table, cells []any) schema.Row {
+	row := schema.Row{Values: make([]schema.Value, len(t.Columns)), Extra: restored(schema.JSON, cells[len(t.Columns)])}
+	for i, c := range t.Columns {
+		row.Values[i] = restored(c.Type, cells[i])
 	}
-	return values
+	return row
 }
 
 // restored is the value that the file holds: what stored made of it. What anybody else put there, and no mapping yields,

@@ -71,7 +71,7 @@ func TestTriggersOfPeople(t *testing.T) {
 				return err
 			}
 		}
-		counts, err := encode(table, rows).store(t.Context(), tx, stamp(time.Now()))
+		counts, err := encode(table, rows).store(t.Context(), tx, time.Now())
 		if counts.Inserted != int64(len(rows)) {
 			t.Errorf("%+v", counts)
 		}

@@ -29,14 +29,14 @@ func (s rowset) writtenAt(now time.Time) time.Time {
 }
 
 // keepChanged keeps the versions of rows that are about to be written as they are given, and says when they are.
-func (s rowset) keepChanged(ctx context.Context, tx *transaction, rows [][]any, now any) (any, error) {
+func (s rowset) keepChanged(ctx context.Context, tx *transaction, rows [][]any, now time.Time) (time.Time, error) {
 	if !s.origin.table.History || len(rows) == 0 {
 		return now, nil
 	}
 	is := make(map[string]schema.Row, len(rows))
 	keys := make([]schema.Row, len(rows))
 	for i, cells := range rows {
-		keys[i] = s.restoredRow(cells)
+		keys[i] = restoredRow(s.origin.table, cells)
 		is[keyOf(s.origin.table, keys[i])] = keys[i]
 	}
 	return s.origin.keepVersions(ctx, tx, now, keys, func(was sink.StoredRow) []string {
@@ -44,19 +44,9 @@ func (s rowset) keepChanged(ctx context.Context, tx *transaction, rows [][]any, 
 	})
 }
 
-// restoredRow is a row of the rowset as the mapping made it.
-func (s rowset) restoredRow(cells []any) schema.Row {
-	columns := s.origin.table.Columns
-	row := schema.Row{Values: make([]schema.Value, len(columns)), Extra: restored(schema.JSON, cells[len(columns)])}
-	for i, c := range columns {
-		row.Values[i] = restored(c.Type, cells[i])
-	}
-	return row
-}
-
 // keepVersions copies the rows of the keys into the history, as they are before they are written at a time, with what
 // differs of each; nil: that one stays as it is. It returns when they are to be written: at, or later.
-func (o origin) keepVersions(ctx context.Context, tx *transaction, at any, keys []schema.Row, differs func(was sink.StoredRow) []string) (any, error) {
+func (o origin) keepVersions(ctx context.Context, tx *transaction, at time.Time, keys []schema.Row, differs func(was sink.StoredRow) []string) (time.Time, error) {
 	var replaced [][]any // the values of insertVersion but the first one
 	var last time.Time
 	var run any
@@ -79,23 +69,20 @@ func (o origin) keepVersions(ctx context.Context, tx *transaction, at any, keys 
 		}
 	})
 	if err != nil {
-		return nil, err
+		return at, err
 	}
-	var from time.Time
-	if err := (timeScanner{&from}).Scan(at); err != nil {
-		return nil, err
-	}
-	now := stamp(sink.Since(from, last))
+	at = sink.Since(at.Truncate(time.Microsecond), last) // as fine as it is kept
+	until := stamp(at)
 	err = tx.repeat(ctx, o.insertVersion(), len(replaced), 4+len(o.table.Key), func(set int, args []driver.NamedValue) {
-		args[0].Value = now
+		args[0].Value = until
 		for i, value := range replaced[set] {
 			args[i+1].Value = value
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("keep version: %w", err)
+		return at, fmt.Errorf("keep version: %w", err)
 	}
-	return now, nil
+	return at, nil
 }
 
 // insertVersion takes until when a version was valid, what changes, the cause and the run of what takes its place, and
