@@ -22,7 +22,7 @@ func (p *passage) arrivals() *sink.Arrivals {
 // tellLate logs, once in a process, that rows arrive when their window is read no more.
 func (p *passage) tellLate(a *sink.Arrivals) {
 	last := p.Dataset.LastReread()
-	if a == nil || last == 0 || a.Largest() <= last || p.late.Swap(true) {
+	if a == nil || last == 0 || a.Largest() <= last || p.lasting.toldLate.Swap(true) {
 		return
 	}
 	p.Logger.Warn("rows arrive later than the last re-read of their window, which misses them: add a longer reread, and read the past again by a backfill",

@@ -40,17 +40,15 @@ func (e *RangeError) Error() string {
 // interrupted goes on with what is left when it is called again with the same range. It shares the work with
 // any replica that runs beside it. The error is as that of Export.
 func (e *Exporter) Backfill(ctx context.Context, r Range) (Summary, error) {
-	began := e.now()
-	p := e.passage(Pass{Kind: sink.RunBackfill, Order: sink.OldestFirst, Stop: r.Stop}, began)
+	p := newPassage(e, Pass{Kind: sink.RunBackfill, Order: sink.OldestFirst, Stop: r.Stop})
 	if r.NewestFirst {
 		p.Order = sink.NewestFirst
 	}
 	within, err := p.gridRange(r)
 	if err != nil {
-		return p.summary, err // a mistake of who asks is no trouble of the dataset: nothing is kept of it
+		return p.totals.summary, err // a mistake of who asks is no trouble of the dataset: nothing is kept of it
 	}
-	err = p.backfill(ctx, r, within)
-	return p.finish(ctx, began, err)
+	return p.finish(ctx, p.backfill(ctx, r, within))
 }
 
 // backfill reads the windows of a range, which within is on the grid's bounds.
@@ -71,7 +69,7 @@ func (p *passage) backfill(ctx context.Context, r Range, within window.Window) e
 	if err != nil {
 		return err
 	}
-	p.run, p.Within, p.ReadBefore = run, run.Range, run.StartedAt
+	p.claims.run, p.Within, p.ReadBefore = run, run.Range, run.StartedAt
 	if goesOn {
 		p.Logger.Info("going on with a backfill", "dataset", p.Dataset.Name, "range", run.Range.String(), "begun", run.StartedAt)
 	}
@@ -113,7 +111,7 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remaining)) error {
 	// Windows beyond the edge cannot be read yet, though the grid's last window may hold some: smaller ones, of an
 	// older grid or by a clock that is ahead.
-	readable := p.run
+	readable := p.claims.run
 	if p.edge.Before(readable.Range.End) {
 		readable.Range.End = p.edge
 	}
@@ -145,7 +143,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		defer reporting.Unlock()
 		return time.Since(looked) >= max(atMostEvery, share*took)
 	}
-	p.committed = func() {
+	p.onCommit = func() {
 		if due() {
 			_, _ = report()
 		}
@@ -175,7 +173,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 // unread says that windows of a backfill are left which could not be read; the summary has the reasons of those
 // that this process tried.
 func (p *passage) unread(left sink.Remaining) error {
-	if len(p.summary.Failed) > 0 {
+	if len(p.totals.summary.Failed) > 0 {
 		return nil
 	}
 	return fmt.Errorf("%d windows are left that could not be read, by another process or by this backfill before: see exporter status, then start it again", left.Failed)
@@ -184,8 +182,7 @@ func (p *passage) unread(left sink.Remaining) error {
 // Finish makes passes until nothing is due and no other replica is working on what was: a pass of Export,
 // then, for as long as a lease can last, another one over what a killed process may have left behind.
 func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
-	began := e.now()
-	p := e.passage(pass, began)
+	p := newPassage(e, pass)
 	// A lease that is seen before a pass and gone after it may have run out in between: what it was about is due.
 	before, err := p.othersAtWork(ctx)
 	if err == nil {
@@ -209,7 +206,7 @@ func (e *Exporter) Finish(ctx context.Context, pass Pass) (Summary, error) {
 			err = p.exportDue(ctx)
 		}
 	}
-	return p.finish(ctx, began, err)
+	return p.finish(ctx, err)
 }
 
 func (p *passage) othersAtWork(ctx context.Context) (bool, error) {

@@ -12,7 +12,7 @@ import (
 // batchOf makes a batch of a part: each row gets its window, and counts in that window's tally.
 func (s *span) batchOf(p part) *sink.Batch {
 	b := &sink.Batch{
-		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, FurtherRows: p.furtherRows,
+		Table: s.Dataset.Mapper.Table(), Write: s.Dataset.Write, Range: p.stretch, Run: s.claims.run.ID, RowsRead: int64(p.reading.Rows), Rows: p.rows, Rejects: p.rejects, FurtherRows: p.furtherRows,
 	}
 	if b.Write == sink.Append {
 		b.Promote = s.Dataset.Mapper.Promote

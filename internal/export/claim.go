@@ -4,21 +4,30 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"samespace-exporter/internal/sink"
 )
 
+// claims is what the lanes of a pass know when they claim, one at a time.
+type claims struct {
+	mu sync.Mutex
+	// near are the read windows around the last claim that had any: a guess for one that has none.
+	near []sink.Entry
+	run  sink.Run // no ID: nothing was claimed yet
+}
+
 // next claims the next span. One lane does so at a time: what the others claimed, and whether the pass is to stop, is
 // known by then.
 func (w *work) next(ctx context.Context) (claimed, bool, error) {
-	w.claiming.Lock()
-	defer w.claiming.Unlock()
+	w.claims.mu.Lock()
+	defer w.claims.mu.Unlock()
 	if w.over || ctx.Err() != nil || w.stopped() {
 		return claimed{}, false, nil
 	}
 	order := w.Order
-	if w.run.ID != 0 && w.relieved() { // not the first one: that is the live edge
+	if w.claims.run.ID != 0 && w.relieved() { // not the first one: that is the live edge
 		order, w.over = sink.LongestDueFirst, true
 	}
 	c, ok, err := w.claim(ctx, order)
@@ -75,7 +84,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 func (p *passage) room() room {
 	r := p.Dataset.room()
 	r.part = p.maxRows()
-	if !p.server.draws() {
+	if !p.lasting.server.draws() {
 		r.parts = 1
 	}
 	return r
@@ -86,12 +95,12 @@ func (p *passage) room() room {
 // where a span can be read in parts: there a guess that is wrong costs little.
 func (p *passage) nearest(near []sink.Entry, r room) []sink.Entry {
 	if len(near) > 0 {
-		p.near = near
+		p.claims.near = near
 	}
 	if r.parts == 1 {
 		return near
 	}
-	return p.near
+	return p.claims.near
 }
 
 // full reports whether the candidates are as many as a claim may get: there may be more windows behind them.
@@ -112,14 +121,15 @@ func (p *passage) checkForm(l sink.Lease) error {
 
 // beginRun enters the pass's run when the first span is claimed: a pass with nothing to do leaves no trace.
 func (p *passage) beginRun(ctx context.Context) error {
-	if p.run.ID != 0 {
+	if p.claims.run.ID != 0 {
 		return nil
 	}
-	p.run = sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.began}
-	id, err := p.Warehouse.BeginRun(ctx, p.run)
+	run := sink.Run{Dataset: p.Dataset.Name, Kind: p.Kind, StartedAt: p.began}
+	id, err := p.Warehouse.BeginRun(ctx, run)
 	if err != nil {
 		return err
 	}
-	p.run.ID = id
+	run.ID = id
+	p.claims.run = run
 	return nil
 }

@@ -30,9 +30,9 @@ func termsOf(c sink.Contract) (terms, error) {
 
 // pageSize is how many rows are asked for in a page.
 func (e *Exporter) pageSize() int {
-	e.limits.mu.Lock()
-	defer e.limits.mu.Unlock()
-	return e.limits.contract.pageSize(e.Dataset)
+	e.lasting.limits.mu.Lock()
+	defer e.lasting.limits.mu.Unlock()
+	return e.lasting.limits.contract.pageSize(e.Dataset)
 }
 
 func (t terms) pageSize(d Dataset) int {

@@ -120,15 +120,23 @@ type Exporter struct {
 	// OnReconciled, when set, is told what passes found that compared windows.
 	OnReconciled func(ReconcileEvent)
 
+	observing sync.Mutex
+	lasting   lasting
+}
+
+// lasting is what a process knows of the dataset from pass to pass.
+type lasting struct {
+	// The goroutine of the pass alone touches these.
+	promotion     promotion
+	deletedBefore time.Time // rows from before it are deleted; zero: not known
+
+	// Lanes touch these. Each guards itself.
 	prepared    atomic.Bool
-	promotion   promotion
 	reconciling reconciling
-	observing   sync.Mutex
 	server      server
 	limits      limits
 	overtaken   overtaken
-	late        atomic.Bool // that rows arrive too late was told
-	cutOff      time.Time   // rows from before it are deleted; zero: not known
+	toldLate    atomic.Bool // that rows arrive when their window is read no more
 }
 
 // Step is a numbered step of a span. A crash between any two of them loses nothing.

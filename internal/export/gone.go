@@ -241,15 +241,15 @@ func (p *passage) refuse(o outcome, all *losses) {
 		}
 		p.Logger.Warn("rows that are gone are not marked as deleted", "dataset", p.Dataset.Name, "window", l.window.String(),
 			"gone", l.gone, "of", l.stood, "reason", l.refused)
-		if o.held.refused == nil {
-			o.held.refused = map[int64]string{}
+		if o.held.settling.refused == nil {
+			o.held.settling.refused = map[int64]string{}
 		}
-		o.held.refused[l.window.Start.UnixMicro()] = l.refused
+		o.held.settling.refused[l.window.Start.UnixMicro()] = l.refused
 	}
 	entries := o.held.remaining().Entries
 	for i := range o.batch.Readings {
 		r := &o.batch.Readings[i]
-		reason, refused := o.held.refused[r.Start.UnixMicro()]
+		reason, refused := o.held.settling.refused[r.Start.UnixMicro()]
 		switch {
 		case !refused:
 		case r.State == sink.StateRunning:

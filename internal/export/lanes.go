@@ -51,9 +51,8 @@ type work struct {
 	end   context.CancelCauseFunc // of all lanes: the pass cannot go on
 	lanes errgroup.Group
 
-	claiming sync.Mutex
-	over     bool        // nothing is left to be claimed, or that failed
-	more     atomic.Bool // windows were due beside those that were claimed last
+	over bool        // nothing is left to be claimed, or that failed; known to who claims
+	more atomic.Bool // windows were due beside those that were claimed last
 
 	beginning sync.Mutex // of another lane: one at a time
 }

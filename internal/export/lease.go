@@ -24,8 +24,11 @@ type held struct {
 	stop    context.CancelFunc      // ends the renewing
 	done    sync.WaitGroup
 
-	// Known to the settling side only.
+	settling settling
+}
 
+// settling is what became of the parts of a span so far. It is known to the settling side of a lane only.
+type settling struct {
 	err     error            // why a part was not committed
 	refused map[int64]string // why rows of a window that are gone are not marked, by its start in microseconds
 }

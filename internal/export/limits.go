@@ -46,10 +46,10 @@ func (p *passage) recall(ctx context.Context) error {
 		return err
 	}
 	p.trouble = condition.Trouble
-	p.limits.mu.Lock()
-	defer p.limits.mu.Unlock()
-	p.limits.skip, p.limits.span = condition.Skip, condition.Range
-	p.limits.contract, err = termsOf(condition.Contract)
+	p.lasting.limits.mu.Lock()
+	defer p.lasting.limits.mu.Unlock()
+	p.lasting.limits.skip, p.lasting.limits.span = condition.Skip, condition.Range
+	p.lasting.limits.contract, err = termsOf(condition.Contract)
 	if err != nil { // it is only not heeded
 		p.Logger.Warn("what was measured of the API is not understood: measure it again by exporter check --contract", "dataset", p.Dataset.Name, "error", err)
 	}
@@ -64,7 +64,7 @@ type bounds struct {
 
 // bounds are what the API is known to take. Where nothing is known there are none.
 func (p *passage) bounds() bounds {
-	l, b := &p.limits, bounds{rows: math.MaxInt, span: math.MaxInt64}
+	l, b := &p.lasting.limits, bounds{rows: math.MaxInt, span: math.MaxInt64}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.skip.Holds(p.dueAt) {
@@ -129,7 +129,7 @@ func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading
 
 func (s *span) note(stretch window.Window, r source.Reading, err error) (news []learned) {
 	most := s.maxRows()
-	l := &s.limits
+	l := &s.lasting.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	asked := stretch.Duration() + s.lead(stretch)
@@ -171,7 +171,7 @@ func limited(err error) *source.Error {
 // deepestBefore is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
 // was not. Of a probe, which leaps, nothing is known but that.
 func (s *span) deepestBefore(skip, most int) int64 {
-	page := s.limits.contract.pageSize(s.Dataset) // the limits are locked
+	page := s.lasting.limits.contract.pageSize(s.Dataset) // the limits are locked
 	if s.fit.uncertain && skip == most {
 		return int64(max(skip/2, page))
 	}
@@ -186,7 +186,7 @@ func (s *span) overcame(ctx context.Context, stretch window.Window, why error) {
 }
 
 func (s *span) learn(stretch window.Window, refused *source.Error) []learned {
-	l := &s.limits
+	l := &s.lasting.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if refused.Skip > 0 {

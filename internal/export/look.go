@@ -113,7 +113,7 @@ func (p *passage) nextSpot(gone, there []time.Time) (at spot, n int) {
 
 // fullPage is how many rows a page has that may be full: as many as were asked for, or as the server ever sent, which may be
 // all that it sends.
-func (p *passage) fullPage() int { return min(p.pageSize(), p.server.page()) }
+func (p *passage) fullPage() int { return min(p.pageSize(), p.lasting.server.page()) }
 
 // errNothing says that the second reading had no row at all.
 var errNothing = errors.New("the API sent no rows at all, not even of the time around")

@@ -92,7 +92,7 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	}
 	q.PageSize = e.pageSize()
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
-	e.server.ask(&q)
+	e.lasting.server.ask(&q)
 	if w.prove { // each page is asked for when the one before is there: one sight of a row is enough
 		q.Prove, q.Ahead = true, 0
 	}
@@ -103,16 +103,16 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 		err = t.order.err()
 	}
 	drawn := !reading.End.IsZero() && reading.End.Before(w.stretch.End)
-	e.server.learn(reading, drawn, err, t.strays)
+	e.lasting.server.learn(reading, drawn, err, t.strays)
 	var disorder *disorderError
 	if err != nil && !errors.As(err, &disorder) {
 		return part{}, err
 	}
-	if len(t.rejects) == reading.Rows && t.rejected != nil && (reading.Rows >= minAllRejected || !e.server.everFitted()) {
+	if len(t.rejects) == reading.Rows && t.rejected != nil && (reading.Rows >= minAllRejected || !e.lasting.server.everFitted()) {
 		return part{}, &MappingError{Rows: reading.Rows, First: t.rejected}
 	}
 	if len(t.rows) > 0 {
-		e.server.sawFit()
+		e.lasting.server.sawFit()
 	}
 	p := part{
 		stretch: w.stretch, asked: q.Range, rows: t.rows, memory: t.memory, rejects: t.rejects, reading: reading, replaced: t.replaced, mapping: t.took,

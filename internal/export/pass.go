@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,10 +38,8 @@ type Pass struct {
 // older rows have of them, and rows that are older than the retention are deleted. A span that fails stays due and does not stop the others; the
 // returned error says why the pass itself could not go on (the source or the warehouse cannot be reached, or refuses).
 func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
-	began := e.now()
-	p := e.passage(pass, began)
-	err := p.export(ctx)
-	return p.finish(ctx, began, err)
+	p := newPassage(e, pass)
+	return p.finish(ctx, p.export(ctx))
 }
 
 func (p *passage) export(ctx context.Context) error {
@@ -81,7 +78,7 @@ func (p *passage) exportHeld(ctx context.Context) error {
 	if err := p.exportDue(ctx); err != nil {
 		return err
 	}
-	if p.run.ID != 0 {
+	if p.claims.run.ID != 0 {
 		if err := p.reconcile(ctx); err != nil {
 			return err
 		}
@@ -97,13 +94,13 @@ func (p *passage) seeHeld(ctx context.Context) error {
 	}
 	left, ok, err := p.Warehouse.Held(ctx, p.Dataset.Name, p.dueAt, p.edge)
 	if ok {
-		p.summary.Held = Held{Due: p.dueAt, Left: left}
+		p.totals.summary.Held = Held{Due: p.dueAt, Left: left}
 	}
 	return err
 }
 
 // passage is a pass under way. What is due is fixed when it begins: a window that becomes due while it runs is the next
-// pass's.
+// pass's. What is its own is written by the goroutine of the pass, while no lane is at work.
 type passage struct {
 	*Exporter
 	Pass
@@ -111,41 +108,37 @@ type passage struct {
 	dueAt time.Time // what is due by then is read
 	edge  time.Time // nothing at or after it is read
 
-	run     sink.Run
-	trouble sink.Trouble // as the warehouse has it
+	trouble  sink.Trouble // as the warehouse has it
+	onCommit func()       // when set, is called after each commit
 
-	// keptOtherwise is set when the ledger has windows that the dataset's configuration does not go with.
-	keptOtherwise bool
-	// heavy counts the spans in a row that were cut since the source did not answer them.
-	heavy atomic.Int32
+	claims claims
+	lanesShared
+	totals totals
+}
+
+// lanesShared is what the lanes of a pass share. Each part of it guards itself.
+type lanesShared struct {
 	// atWork counts the lanes at work.
 	atWork atomic.Int32
+	// heavy counts the spans in a row that were cut since the source did not answer them.
+	heavy atomic.Int32
 	// contest is what others wrote of the rows that were being read.
 	contest contest
 	// efforts tell whether another lane is worth its memory.
 	efforts efforts
 	// spare is what rows lay in that are committed.
 	spare spare
-	// committed, when set, is called after each commit.
-	committed func()
-
-	// near are windows that were read, as the last claim that was told of any knew them.
-	near []sink.Entry
-
-	settling sync.Mutex // of what follows, until all lanes are done
-	summary  Summary
-	// failures counts the spans that failed in a row: a source that fails them all is left in peace.
-	failures int
 }
 
-func (e *Exporter) passage(pass Pass, began time.Time) *passage {
+func newPassage(e *Exporter, pass Pass) *passage {
+	began := e.now()
 	dueAt := began
 	if !pass.Due.IsZero() {
 		dueAt = pass.Due
 	}
 	p := &passage{
 		Exporter: e, Pass: pass, began: began, dueAt: dueAt, edge: e.Dataset.edge(dueAt),
-		contest: contest{of: &e.overtaken}, summary: Summary{Dataset: e.Dataset.Name},
+		lanesShared: lanesShared{contest: contest{of: &e.lasting.overtaken}}, totals: totals{summary: Summary{Dataset: e.Dataset.Name}},
 	}
 	if e.Dataset.Snapshot {
 		p.edge = dueAt
@@ -158,7 +151,7 @@ func (e *Exporter) passage(pass Pass, began time.Time) *passage {
 
 // prepare makes the report table what the mapping wants it to be.
 func (p *passage) prepare(ctx context.Context) error {
-	if p.prepared.Load() {
+	if p.lasting.prepared.Load() {
 		return nil
 	}
 	d := p.Dataset
@@ -168,9 +161,9 @@ func (p *passage) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.prepared.Store(true)
-	p.cutOff = time.Time{} // the table may be another one
-	p.promotion = promotion{columns: done.Unpromoted}
+	p.lasting.prepared.Store(true)
+	p.lasting.deletedBefore = time.Time{} // the table may be another one
+	p.lasting.promotion = promotion{columns: done.Unpromoted}
 	if len(done.Unpromoted) > 0 {
 		p.Logger.Info("columns are filled from _extra, after what is due", "dataset", d.Name, "columns", done.Unpromoted)
 	}
@@ -196,8 +189,18 @@ func (p *passage) plan(ctx context.Context) error {
 	if within.Empty() {
 		return nil
 	}
-	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.dueAt, p.pieces)
-	if err == nil && p.keptOtherwise {
+	cut, keptOtherwise := p.Dataset.Grid.Cut, false
+	if p.Dataset.Snapshot {
+		cut = func(gap window.Window) []window.Window {
+			if isSnapshot(gap) {
+				return []window.Window{gap}
+			}
+			keptOtherwise = true // for good: it may be cut again
+			return nil
+		}
+	}
+	_, err := p.Warehouse.Plan(ctx, p.Dataset.Name, within, p.dueAt, cut)
+	if err == nil && keptOtherwise {
 		err = &KeptOtherwiseError{Dataset: p.Dataset.Name}
 	}
 	return err
@@ -224,18 +227,19 @@ func (p *passage) outOfTime(done int, began time.Time, most time.Duration) bool 
 }
 
 // finish keeps how the run ended and sums the pass up.
-func (p *passage) finish(ctx context.Context, began time.Time, err error) (Summary, error) {
-	p.summary.Took = p.now().Sub(began)
-	p.summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
+func (p *passage) finish(ctx context.Context, err error) (Summary, error) {
+	summary := &p.totals.summary
+	summary.Took = p.now().Sub(p.began)
+	summary.Stopped = p.stopped() || errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled)
 	writing, cancel := closing(ctx)
 	defer cancel()
-	if p.run.ID != 0 {
-		p.run.EndedAt = p.now()
-		p.run.Outcome, p.run.Spent = outcomeOf(p.summary, err), p.summary.Spent
-		err = errors.Join(err, p.Warehouse.EndRun(writing, p.run))
+	if run := &p.claims.run; run.ID != 0 {
+		run.EndedAt = p.now()
+		run.Outcome, run.Spent = outcomeOf(*summary, err), summary.Spent
+		err = errors.Join(err, p.Warehouse.EndRun(writing, *run))
 	}
 	if told := p.tellTrouble(writing, err); told != nil {
 		err = errors.Join(err, told)
 	}
-	return p.summary, err
+	return *summary, err
 }

@@ -38,7 +38,7 @@ func (p *passage) noteForComparison(b *sink.Batch) {
 			break
 		}
 	}
-	r := &p.reconciling
+	r := &p.lasting.reconciling
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.pairs {
@@ -48,7 +48,7 @@ func (p *passage) noteForComparison(b *sink.Batch) {
 
 // nextPiece is the latest stretch of a pair's pending ones, no longer than a piece.
 func (p *passage) nextPiece(c *pair) (piece window.Window, ok bool) {
-	r := &p.reconciling
+	r := &p.lasting.reconciling
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.pending = window.Union(c.pending)
@@ -73,7 +73,7 @@ func (c *pair) pace(took time.Duration) {
 
 // tookPiece takes a piece out of what is pending.
 func (p *passage) tookPiece(c *pair, piece window.Window) {
-	r := &p.reconciling
+	r := &p.lasting.reconciling
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := &c.pending[len(c.pending)-1]

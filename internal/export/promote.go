@@ -35,8 +35,8 @@ type promotion struct {
 // the API. It comes after what is due.
 func (p *passage) promote(ctx context.Context) error {
 	began := time.Now()
-	for batches := 0; p.promotion.columns != nil && !p.outOfTime(batches, began, promoteFor); batches++ {
-		batch := p.promotion
+	for batches := 0; p.lasting.promotion.columns != nil && !p.outOfTime(batches, began, promoteFor); batches++ {
+		batch := p.lasting.promotion
 		done, err := p.Warehouse.Promote(ctx, sink.Promotion{
 			Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Table: p.Dataset.Mapper.Table(),
 			Columns: batch.columns, Behind: batch.behind, Limit: promoteBatch,
@@ -52,10 +52,10 @@ func (p *passage) promote(ctx context.Context) error {
 			p.tellPromoted(batch)
 			batch = promotion{}
 		}
-		p.promotion = batch
+		p.lasting.promotion = batch
 	}
-	if p.promotion.rows > 0 {
-		p.Logger.Info("columns are being filled from _extra; the next pass goes on", "dataset", p.Dataset.Name, "rows", p.promotion.rows)
+	if p.lasting.promotion.rows > 0 {
+		p.Logger.Info("columns are being filled from _extra; the next pass goes on", "dataset", p.Dataset.Name, "rows", p.lasting.promotion.rows)
 	}
 	return nil
 }

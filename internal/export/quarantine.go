@@ -26,7 +26,7 @@ const inexact = "the row was not sent as UTF-8, so that its copy is not exact: o
 // any replica of the same config. stop, when closed, ends it after the batch that is being written.
 func (e *Exporter) RetryRejects(ctx context.Context, stop <-chan struct{}) (sink.Retried, error) {
 	var done sink.Retried
-	p := e.passage(Pass{Stop: stop}, e.now())
+	p := newPassage(e, Pass{Stop: stop})
 	if err := p.prepare(ctx); err != nil {
 		return done, err
 	}

@@ -163,7 +163,7 @@ func (s *span) beginsAt() time.Time {
 
 // wanted is a stretch as it is to be read: no more rows than a transaction may hold.
 func (s *span) wanted(stretch window.Window) wanted {
-	nearer := s.Dataset.inOrderOfTime() && s.server.draws()
+	nearer := s.Dataset.inOrderOfTime() && s.lasting.server.draws()
 	w := wanted{
 		stretch: stretch, lead: s.lead(stretch), maxRows: s.maxRows(), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,
@@ -219,7 +219,7 @@ func (s *span) halvesMaySucceed(stretch window.Window, err error) bool {
 	case errors.As(err, &torn):
 		// Rows that come in one page cannot move between pages: smaller than that gains nothing. One page it
 		// was if nothing but its end was looked for, and if the server is known to send larger ones.
-		onePage := torn.Skip < torn.Page && torn.Page < s.server.page()
+		onePage := torn.Skip < torn.Page && torn.Page < s.lasting.server.page()
 		return !torn.IgnoresSkip && !onePage
 	case !errors.As(err, &request):
 		return false

@@ -85,7 +85,7 @@ func (p *passage) reconcile(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	for _, c := range p.reconciling.pairs {
+	for _, c := range p.lasting.reconciling.pairs {
 		if p.dueAt.Before(c.restsUntil) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (c *pair) tell(p *passage, err error) {
 
 // beginReconciling finds the dataset's pairs when its process begins, and forgets what was compared with others.
 func (p *passage) beginReconciling(ctx context.Context) error {
-	r := &p.reconciling
+	r := &p.lasting.reconciling
 	r.mu.Lock()
 	started := r.started
 	r.mu.Unlock()

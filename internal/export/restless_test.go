@@ -211,7 +211,7 @@ func restlessExporter(t testing.TB) (*Exporter, *line, *source.Client) {
 func schedule(random *rand.Rand, e *Exporter, to *line, client *source.Client) *restless {
 	a := newRestless(random, 10+random.IntN(40), random.IntN(2) == 0)
 	a.client = client
-	to.restless, e.Source, e.server = a, a, server{}
+	to.restless, e.Source, e.lasting.server = a, a, server{}
 	e.Dataset.Query.PageSize, e.Dataset.Query.Ahead = 4+random.IntN(12), random.IntN(2)*4
 	a.ahead = e.Dataset.Query.Ahead > 0
 	return a
@@ -276,7 +276,7 @@ func TestMakingSureFindsWhatStandsStill(t *testing.T) {
 	for name, size := range map[string]func(e *Exporter, a *restless, size int){
 		"as configured": func(*Exporter, *restless, int) {},
 		"as it was measured": func(e *Exporter, _ *restless, size int) {
-			e.Dataset.Query.PageSize, e.limits.contract.page = 1000, size
+			e.Dataset.Query.PageSize, e.lasting.limits.contract.page = 1000, size
 		},
 		"as they are sent": func(e *Exporter, a *restless, size int) { e.Dataset.Query.PageSize, a.most = 1000, size },
 	} {

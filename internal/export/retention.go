@@ -71,7 +71,7 @@ func (p *passage) retirement(before time.Time) sink.Retirement {
 // what is due.
 func (p *passage) deleteOld(ctx context.Context) error {
 	before := p.Dataset.KeptFrom(p.dueAt)
-	if before.IsZero() || before.Equal(p.cutOff) {
+	if before.IsZero() || before.Equal(p.lasting.deletedBefore) {
 		return nil
 	}
 	deleted, began := int64(0), time.Now()
@@ -93,7 +93,7 @@ func (p *passage) deleteOld(ctx context.Context) error {
 		}
 	}
 	p.tellCut(deleted, before)
-	p.cutOff = before
+	p.lasting.deletedBefore = before
 	return nil
 }
 

@@ -43,17 +43,17 @@ func retryDelay(attempts int) time.Duration {
 // settle commits a part that was read and, after a span's last part, ends its lease. The returned error says
 // that the pass cannot go on.
 func (p *passage) settle(ctx context.Context, o outcome) error {
-	if o.batch != nil && o.held.err == nil {
-		if o.held.err = p.commit(ctx, o); o.held.err != nil {
-			p.doubt(o.held.err)
-			o.held.abandon(o.held.err)
+	if o.batch != nil && o.held.settling.err == nil {
+		if o.held.settling.err = p.commit(ctx, o); o.held.settling.err != nil {
+			p.doubt(o.held.settling.err)
+			o.held.abandon(o.held.settling.err)
 		}
 	}
 	if !o.last {
 		return nil
 	}
 	o.held.end()
-	return p.conclude(ctx, o, cmp.Or(o.held.err, o.err))
+	return p.conclude(ctx, o, cmp.Or(o.held.settling.err, o.err))
 }
 
 // commit makes a part of a span durable.
@@ -83,15 +83,15 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 	if counts.Deleted > 0 {
 		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", spanText(o.event.Span), "rows", counts.Deleted)
 	}
-	p.sum(event)
+	p.totals.add(event)
 	for _, r := range o.batch.Readings {
 		if r.State == sink.StateUnstable {
-			p.fail(SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
+			p.totals.fail(SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
 			break
 		}
 	}
-	if p.committed != nil {
-		p.committed()
+	if p.onCommit != nil {
+		p.onCommit()
 	}
 	return nil
 }
@@ -101,27 +101,8 @@ func (p *passage) commit(ctx context.Context, o outcome) error {
 func (p *passage) doubt(err error) {
 	var unprepared *sink.UnpreparedError
 	if errors.As(err, &unprepared) {
-		p.prepared.Store(false)
+		p.lasting.prepared.Store(false)
 	}
-}
-
-func (p *passage) fail(e SpanError) {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	p.summary.Failed = append(p.summary.Failed, e)
-}
-
-func (p *passage) sum(e Event) {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	s := &p.summary
-	s.Windows += e.Windows
-	s.RowsRead += e.Rows
-	s.Requests += e.Requests
-	s.Rejected += e.Rejected
-	s.Replaced += e.Replaced
-	s.Spent.Add(e.Spent)
-	s.Counts = s.Counts.Plus(e.Counts)
 }
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows
@@ -134,7 +115,7 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	defer cancel()
 	switch {
 	case err == nil:
-		p.succeed()
+		p.totals.succeed()
 		p.contest.settled(o.event.Span)
 		p.observe(Event{Step: StepSettled, Span: o.event.Span})
 		return nil
@@ -151,28 +132,13 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	case fatal(err):
 		return errors.Join(err, p.write("release", p.Warehouse.Release(writing, lease)))
 	}
-	p.fail(SpanError{Span: lease.Span(), Err: err})
+	p.totals.fail(SpanError{Span: lease.Span(), Err: err})
 	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now().Add(retryDelay(lease.Entries[0].Attempts))}
 	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
-	if p.failedAgain() >= maxFailures {
+	if p.totals.failedAgain() >= maxFailures {
 		return errors.Join(err, failed)
 	}
 	return failed
-}
-
-func (p *passage) succeed() {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	p.failures = 0
-	p.summary.Spans++
-}
-
-// failedAgain counts a span that failed, and is how many did in a row.
-func (p *passage) failedAgain() int {
-	p.settling.Lock()
-	defer p.settling.Unlock()
-	p.failures++
-	return p.failures
 }
 
 // fatal reports whether any span would fail for the same reason: it is not this one's fault, and no other need be tried.

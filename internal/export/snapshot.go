@@ -43,15 +43,3 @@ type KeptOtherwiseError struct{ Dataset string }
 func (e *KeptOtherwiseError) Error() string {
 	return fmt.Sprintf("the ledger knows %s in another form: it had since and is a time_range now, or the other way round; give it another name and table", e.Dataset)
 }
-
-// pieces cuts the stretches of time that the ledger does not cover yet into windows.
-func (p *passage) pieces(gap window.Window) []window.Window {
-	if !p.Dataset.Snapshot {
-		return p.Dataset.Grid.Cut(gap)
-	}
-	if !isSnapshot(gap) {
-		p.keptOtherwise = true
-		return nil
-	}
-	return []window.Window{gap}
-}

@@ -31,8 +31,8 @@ func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
 	var request *source.Error
 	switch {
 	case err == nil:
-		return sink.Trouble{}, p.summary.Spans > 0
-	case p.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost):
+		return sink.Trouble{}, p.totals.summary.Spans > 0
+	case p.totals.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost):
 		return sink.Trouble{}, false
 	}
 	t = sink.Trouble{Problem: sink.ProblemFailing, Reason: err.Error(), Since: p.began}
@@ -50,7 +50,7 @@ func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
 // idle reports whether a pass that came to its end found nothing due. It did not ask the API: it can tell only that nothing else
 // is in the way any more.
 func (p *passage) idle() bool {
-	return !p.summary.Stopped && p.summary.Spans == 0 && len(p.summary.Failed) == 0
+	return !p.totals.summary.Stopped && p.totals.summary.Spans == 0 && len(p.totals.summary.Failed) == 0
 }
 
 // noWindowFails reports whether no window waits to be read again after it failed, which may be what the trouble is about.

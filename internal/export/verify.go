@@ -72,7 +72,7 @@ func (v Verification) Equal() bool {
 // every window of it that has been read to its end. It changes nothing, unless it is to repair. It may run beside any
 // replica: a window that differs is read once more before it is told, and again as long as somebody else reads it, too.
 func (e *Exporter) Verify(ctx context.Context, r VerifyRange) (Verification, error) {
-	v := &verification{passage: e.passage(Pass{Stop: r.Stop}, e.now()), found: Verification{Dataset: e.Dataset.Name}}
+	v := &verification{passage: newPassage(e, Pass{Stop: r.Stop}), found: Verification{Dataset: e.Dataset.Name}}
 	err := v.verify(ctx, r)
 	v.found.Stopped = v.stopped()
 	return v.found, err
