@@ -54,6 +54,7 @@ func (s *span) evidence(p part) *evidence {
 		return nil
 	}
 	e := newEvidence(s.Dataset.Mapper, p.asked)
+	e.bounds = s.bounds()
 	timed := s.timed()
 	for _, row := range p.rows {
 		e.saw(timed.at(row.Row))
@@ -82,36 +83,36 @@ func (e *evidence) saw(at time.Time, ok bool) {
 
 // sweep has the commit of a part mark the rows that are gone from the source. It changes the readings of windows for
 // which that is refused.
-func (p *passage) sweep(ctx context.Context, o outcome) error {
-	b := o.batch
-	if o.evidence == nil {
+func (p *passage) sweep(ctx context.Context, h *held, read *readPart) error {
+	b, evidence := read.batch, read.evidence
+	if evidence == nil {
 		return nil
 	}
-	if o.evidence.against != "" {
-		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", o.evidence.against)
+	if evidence.against != "" {
+		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", evidence.against)
 		return nil
 	}
 	within, ok := p.Dataset.Stretch(b.Range)
 	if !ok {
 		return nil
 	}
-	standing, err := p.Warehouse.Standing(ctx, b.Table, within, slices.Concat(b.Rows, o.evidence.present))
+	standing, err := p.Warehouse.Standing(ctx, b.Table, within, slices.Concat(b.Rows, evidence.present))
 	if err != nil {
 		return err
 	}
-	losses := p.lossesOf(o.held, b, standing)
+	losses := p.lossesOf(h, b, standing)
 	if losses.gone() == 0 {
 		return nil
 	}
 	losses.guard(p.Dataset.DeletedMaxShare)
-	sure, err := p.makeSure(ctx, losses.times(), o.evidence.bounds)
+	sure, err := p.makeSure(ctx, losses.times(), evidence.bounds)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
 		losses.refuse(fmt.Sprintf("rows seem to be gone from the source, but reading them again to be sure failed: %v", err))
 	}
-	b.Sweep = &sink.Sweep{Present: slices.Concat(o.evidence.present, sure.present), SeenAt: standing.At}
+	b.Sweep = &sink.Sweep{Present: slices.Concat(evidence.present, sure.present), SeenAt: standing.At}
 	for _, l := range losses.windows {
 		for _, looked := range sure.within {
 			part := looked.Intersect(l.window).Intersect(b.Range)
@@ -120,7 +121,7 @@ func (p *passage) sweep(ctx context.Context, o outcome) error {
 			}
 		}
 	}
-	p.refuse(o, losses)
+	p.refuse(h, b, losses)
 	return nil
 }
 
@@ -234,22 +235,22 @@ func (l *losses) times() (times []time.Time) {
 
 // refuse shows in the ledger why rows of windows are not marked, and has them read again. A window that is read in
 // parts is so once all of it was read.
-func (p *passage) refuse(o outcome, all *losses) {
+func (p *passage) refuse(h *held, b *sink.Batch, all *losses) {
 	for _, l := range all.windows {
 		if l.refused == "" {
 			continue
 		}
 		p.Logger.Warn("rows that are gone are not marked as deleted", "dataset", p.Dataset.Name, "window", l.window.String(),
 			"gone", l.gone, "of", l.stood, "reason", l.refused)
-		if o.held.settling.refused == nil {
-			o.held.settling.refused = map[int64]string{}
+		if h.settling.refused == nil {
+			h.settling.refused = map[int64]string{}
 		}
-		o.held.settling.refused[l.window.Start.UnixMicro()] = l.refused
+		h.settling.refused[l.window.Start.UnixMicro()] = l.refused
 	}
-	entries := o.held.remaining().Entries
-	for i := range o.batch.Readings {
-		r := &o.batch.Readings[i]
-		reason, refused := o.held.settling.refused[r.Start.UnixMicro()]
+	entries := h.remaining().Entries
+	for i := range b.Readings {
+		r := &b.Readings[i]
+		reason, refused := h.settling.refused[r.Start.UnixMicro()]
 		switch {
 		case !refused:
 		case r.State == sink.StateRunning:

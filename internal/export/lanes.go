@@ -74,10 +74,10 @@ func (w *work) lane(ctx context.Context, as role) error {
 	var settling sync.WaitGroup
 	settling.Go(func() {
 		var mine sink.Lane
-		// Every outcome is taken, whatever became of the one before: each lease has to be ended.
-		for o := range out.outcomes {
-			if o.batch != nil {
-				o.batch.Lane = &mine
+		// Everything is taken, whatever became of what came before: each lease has to be ended.
+		for o := range out.handed {
+			if o.part != nil {
+				o.part.batch.Lane = &mine
 			}
 			if err := w.settle(ctx, o); err != nil {
 				w.end(err)
@@ -87,7 +87,7 @@ func (w *work) lane(ctx context.Context, as role) error {
 		}
 	})
 	err := w.readDue(ctx, as, out)
-	close(out.outcomes)
+	close(out.handed)
 	settling.Wait()
 	return err
 }

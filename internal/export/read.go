@@ -28,7 +28,7 @@ func (p *passage) readSpan(ctx context.Context, c claimed, out *outlet) {
 	ctx, held := p.hold(ctx, c.lease)
 	s := newSpan(p, held, c.fit)
 	err := s.read(ctx, s.rest(), out)
-	out.handOn(outcome{held: held, event: Event{Span: c.lease.Span()}, err: err, last: true})
+	out.handOn(handover{held: held, end: &spanEnd{span: c.lease.Span(), err: err}})
 }
 
 // span is a leased run of windows while it is read, whole or in parts.
@@ -296,15 +296,13 @@ func (s *span) handOn(p part, began time.Time, out *outlet) {
 	s.observe(event)
 	s.noteBegun(p.stretch, began, p.unstable)
 	evidence := s.evidence(p)
-	if evidence != nil {
-		evidence.bounds = s.bounds()
-	}
 	batch := s.batchOf(p)
 	batch.Readings = s.readings(p.stretch)
 	event.Step, event.Windows = StepMapped, batch.Done()
 	event.Rejected, event.Replaced = len(batch.Rejects), p.replaced
 	s.observe(event)
-	out.handOn(outcome{held: s.held, batch: batch, memory: p.memory, event: event, evidence: evidence, read: s.now().Sub(began)})
+	read := readPart{batch: batch, memory: p.memory, event: event, evidence: evidence, took: s.now().Sub(began)}
+	out.handOn(handover{held: s.held, part: &read})
 }
 
 // noteBegun notes that the windows of a stretch are being read.

@@ -9,6 +9,7 @@ import (
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
+	"samespace-exporter/internal/window"
 )
 
 const (
@@ -40,53 +41,55 @@ func retryDelay(attempts int) time.Duration {
 	return min(firstRetry<<max(attempts, 0), lastRetry)
 }
 
-// settle commits a part that was read and, after a span's last part, ends its lease. The returned error says
+// settle commits a part that was read, or ends the lease of a span of which nothing follows. The returned error says
 // that the pass cannot go on.
-func (p *passage) settle(ctx context.Context, o outcome) error {
-	if o.batch != nil && o.held.settling.err == nil {
-		if o.held.settling.err = p.commit(ctx, o); o.held.settling.err != nil {
-			p.doubt(o.held.settling.err)
-			o.held.abandon(o.held.settling.err)
+func (p *passage) settle(ctx context.Context, o handover) error {
+	h := o.held
+	if o.part != nil && h.settling.err == nil {
+		if err := p.commit(ctx, h, o.part); err != nil {
+			p.doubt(err)
+			h.settling.err = err
+			h.abandon(err)
 		}
 	}
-	if !o.last {
+	if o.end == nil {
 		return nil
 	}
-	o.held.end()
-	return p.conclude(ctx, o, cmp.Or(o.held.settling.err, o.err))
+	h.end()
+	return p.conclude(ctx, h, o.end.span, cmp.Or(h.settling.err, o.end.err))
 }
 
 // commit makes a part of a span durable.
-func (p *passage) commit(ctx context.Context, o outcome) error {
-	if err := p.sweep(ctx, o); err != nil {
+func (p *passage) commit(ctx context.Context, h *held, read *readPart) error {
+	if err := p.sweep(ctx, h, read); err != nil {
 		return err
 	}
-	event := o.event
+	batch, event := read.batch, read.event
 	event.Step = StepCommitting
 	p.observe(event)
-	o.batch.Lease = o.held.remaining()
+	batch.Lease = h.remaining()
 	began, beganAt := time.Now(), p.now() // efforts go by the exporter's clock, as readings do
-	o.batch.Compared, o.batch.Arrivals = &event.Spent.Compare, p.arrivals()
-	counts, err := p.Warehouse.Commit(ctx, *o.batch)
+	batch.Compared, batch.Arrivals = &event.Spent.Compare, p.arrivals()
+	counts, err := p.Warehouse.Commit(ctx, *batch)
 	event.Spent.Commit = time.Since(began) - event.Spent.Compare
 	if err != nil {
 		return err
 	}
-	p.efforts.add(o.read, p.now().Sub(beganAt), counts)
-	o.held.finish(o.batch.Readings)
-	p.noteForComparison(o.batch)
-	p.tellLate(o.batch.Arrivals)
-	o.batch.Rows = nil
-	p.spare.giveBack(o.memory)
+	p.efforts.add(read.took, p.now().Sub(beganAt), counts)
+	h.finish(batch.Readings)
+	p.noteForComparison(batch)
+	p.tellLate(batch.Arrivals)
+	batch.Rows = nil
+	p.spare.giveBack(read.memory)
 	event.Step, event.Counts = StepCommitted, counts
 	p.observe(event)
 	if counts.Deleted > 0 {
-		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", spanText(o.event.Span), "rows", counts.Deleted)
+		p.Logger.Info("rows that are gone are marked as deleted", "dataset", p.Dataset.Name, "span", spanText(event.Span), "rows", counts.Deleted)
 	}
 	p.totals.add(event)
-	for _, r := range o.batch.Readings {
+	for _, r := range batch.Readings {
 		if r.State == sink.StateUnstable {
-			p.totals.fail(SpanError{Span: o.event.Span, Err: errors.New(r.Error)})
+			p.totals.fail(SpanError{Span: event.Span, Err: errors.New(r.Error)})
 			break
 		}
 	}
@@ -107,8 +110,8 @@ func (p *passage) doubt(err error) {
 
 // conclude ends the lease of a span. A span that failed is kept as failed, to be read again later; windows
 // that were not at fault are given back as they were.
-func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
-	lease := o.held.remaining()
+func (p *passage) conclude(ctx context.Context, h *held, span window.Window, err error) error {
+	lease := h.remaining()
 	var overtaken *sink.OvertakenError
 	// The pass may be over already: what is written now has its own, bounded time.
 	writing, cancel := closing(ctx)
@@ -116,11 +119,11 @@ func (p *passage) conclude(ctx context.Context, o outcome, err error) error {
 	switch {
 	case err == nil:
 		p.totals.succeed()
-		p.contest.settled(o.event.Span)
-		p.observe(Event{Step: StepSettled, Span: o.event.Span})
+		p.contest.settled(span)
+		p.observe(Event{Step: StepSettled, Span: span})
 		return nil
 	case errors.Is(err, sink.ErrLeaseLost):
-		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", spanText(o.event.Span), "reason", err)
+		p.Logger.Warn("lease lost", "dataset", p.Dataset.Name, "span", spanText(span), "reason", err)
 		return nil
 	case len(lease.Entries) == 0:
 		return nil // what failed came after the last commit: nothing is left to be read

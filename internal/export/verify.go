@@ -273,21 +273,21 @@ func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each f
 	out := newOutlet(func() int { return aheadAlone })
 	var group errgroup.Group
 	group.Go(func() error {
-		defer close(out.outcomes)
+		defer close(out.handed)
 		return s.read(ctx, sink.SpanOf(entries), out)
 	})
 	var failure error
-	for part := range out.outcomes {
-		v.found.Requests += part.event.Requests
+	for o := range out.handed {
+		v.found.Requests += o.part.event.Requests
 		if failure == nil {
-			if failure = partError(part); failure == nil {
-				failure = each(part.batch)
+			if failure = partError(o.part.batch); failure == nil {
+				failure = each(o.part.batch)
 			}
 			if failure != nil {
 				cancel(failure)
 			}
 		}
-		close(part.settled)
+		close(o.settled)
 	}
 	if err := group.Wait(); failure == nil {
 		failure = err
@@ -296,8 +296,8 @@ func (v *verification) readAll(ctx context.Context, entries []sink.Entry, each f
 }
 
 // partError says that a part never held still, so that nothing can be told from it.
-func partError(part outcome) error {
-	for _, r := range part.batch.Readings {
+func partError(part *sink.Batch) error {
+	for _, r := range part.Readings {
 		if r.State == sink.StateUnstable {
 			return errors.New(r.Error)
 		}
