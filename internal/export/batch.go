@@ -49,13 +49,13 @@ func (s *span) batchOf(p part) *sink.Batch {
 // is not one of the stretch, or was counted by an earlier read). ok is false for a row that belongs to a
 // neighbour and cannot be told from that neighbour's.
 func (s *span) windowFinder(table schema.Table, p part) func(schema.Row) (start time.Time, at int, ok bool) {
-	timed, first := s.timed(), s.indexAt(p.stretch.Start)
+	field, first := s.Dataset.timeField(), s.indexAt(p.stretch.Start)
 	if s.Dataset.Snapshot {
 		return func(schema.Row) (time.Time, int, bool) { return s.edge, first, true }
 	}
 	last := first
 	return func(row schema.Row) (time.Time, int, bool) {
-		instant, ok := timed.at(row)
+		instant, ok := field.at(row)
 		if !ok {
 			return s.tallies[first].Window.Start, first, true
 		}
@@ -101,46 +101,12 @@ func (s *span) whereRejected(raw string, p part) window.Window {
 	if !ok || s.Dataset.Snapshot {
 		return p.stretch
 	}
-	instant := s.instant(s.timed().kind, v)
+	instant := s.Dataset.timeField().instant(v)
 	if p.beyond(instant) { // who reads that second may not be sent it
 		return p.stretch
 	}
 	at := instant.Truncate(time.Second)
 	return window.Window{Start: at, End: at.Add(time.Second)}
-}
-
-// instant is the instant that a row's time field names. A wall-clock time or a day is one of the dataset's
-// timezone.
-func (e *Exporter) instant(t schema.Type, v schema.Value) time.Time {
-	at := v.Time()
-	if t == schema.Timestamptz {
-		return at
-	}
-	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), e.Dataset.Grid.Location())
-}
-
-// timed tells when the rows of the dataset are.
-type timed struct {
-	*Exporter
-	column int // of the time field; -1: there is none
-	kind   schema.Type
-}
-
-func (e *Exporter) timed() timed {
-	table := e.Dataset.Mapper.Table()
-	t := timed{Exporter: e, column: table.ColumnIndex(table.TimeField)}
-	if t.column >= 0 {
-		t.kind = table.Columns[t.column].Type
-	}
-	return t
-}
-
-// at is when a row is; ok is false for a row without a time.
-func (t timed) at(row schema.Row) (at time.Time, ok bool) {
-	if t.column < 0 || row.Values[t.column].IsNull() {
-		return time.Time{}, false
-	}
-	return t.instant(t.kind, row.Values[t.column]), true
 }
 
 // indexAt is which of the lease's windows holds t, which must lie within the lease's span.

@@ -38,7 +38,7 @@ const maxExamples = 5
 type comparison struct {
 	*Exporter
 	table     schema.Table
-	timed     timed
+	field     timeField
 	entries   []sink.Entry
 	rows      int
 	rejected  int
@@ -46,7 +46,7 @@ type comparison struct {
 }
 
 func newComparison(e *Exporter, entries []sink.Entry) *comparison {
-	return &comparison{Exporter: e, table: e.Dataset.Mapper.Table(), timed: e.timed(), entries: entries, differing: map[int64]*Difference{}}
+	return &comparison{Exporter: e, table: e.Dataset.Mapper.Table(), field: e.Dataset.timeField(), entries: entries, differing: map[int64]*Difference{}}
 }
 
 // compare compares a part that was read with what the table has of it.
@@ -67,17 +67,11 @@ func (c *comparison) compare(ctx context.Context, part *sink.Batch) error {
 	return c.compareByKey(ctx, part, stored)
 }
 
-// storedIn is what the table has of a stretch of time. Wall clocks and days are read with room around them.
+// storedIn is what the table has of a stretch of time.
 func (c *comparison) storedIn(ctx context.Context, stretch window.Window) ([]sink.StoredRow, error) {
-	within := sink.Stretch{From: schema.TimeValue(stretch.Start), To: schema.TimeValue(stretch.End)}
-	if c.table.Columns[c.table.ColumnIndex(c.table.TimeField)].Type != schema.Timestamptz {
-		const day = 24 * time.Hour // no timezone is further from UTC
-		within.From = schema.TimeValue(stretch.Start.Add(-day).Truncate(day))
-		within.To = schema.TimeValue(stretch.End.Add(2 * day).Truncate(day))
-	}
-	rows, err := c.Warehouse.StoredIn(ctx, c.table, within)
+	rows, err := c.Warehouse.StoredIn(ctx, c.table, c.field.around(stretch))
 	return slices.DeleteFunc(rows, func(row sink.StoredRow) bool {
-		at, _ := c.timed.at(row.Row.Row)
+		at, _ := c.field.at(row.Row.Row)
 		return row.Deleted || !stretch.Contains(at)
 	}), err
 }
@@ -131,7 +125,7 @@ func (c *comparison) compareByKey(ctx context.Context, part *sink.Batch, stored 
 func (c *comparison) sentIn(part *sink.Batch) map[string]schema.Row {
 	sent := make(map[string]schema.Row, len(part.Rows))
 	for _, row := range part.Rows {
-		if at, ok := c.timed.at(row.Row); !ok || part.Range.Contains(at) {
+		if at, ok := c.field.at(row.Row); !ok || part.Range.Contains(at) {
 			sent[c.keyOf(row.Row)] = row.Row
 		}
 	}
@@ -144,7 +138,7 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	more := map[string]int{} // how much more often the API has a row
 	rows := map[string]schema.Row{}
 	count := func(row schema.Row, n int) {
-		if at, ok := c.timed.at(row); ok && part.Range.Contains(at) {
+		if at, ok := c.field.at(row); ok && part.Range.Contains(at) {
 			content := row.Text(everyColumn(c.table)) + "\x00" + row.Extra.Str()
 			more[content] += n
 			rows[content] = row
@@ -170,7 +164,7 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 
 // tell notes a row that differs. One without a time is said to be of the first window that was read.
 func (c *comparison) tell(kind string, stretch window.Window, row schema.Row, columns []string) {
-	at, ok := c.timed.at(row)
+	at, ok := c.field.at(row)
 	if !ok {
 		at = stretch.Start
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/window"
 )
@@ -55,9 +54,9 @@ func (s *span) evidence(p part) *evidence {
 	}
 	e := newEvidence(s.Dataset.Mapper, p.asked)
 	e.bounds = s.bounds()
-	timed := s.timed()
+	field := s.Dataset.timeField()
 	for _, row := range p.rows {
-		e.saw(timed.at(row.Row))
+		e.saw(field.at(row.Row))
 	}
 	for _, reject := range p.rejects {
 		e.rejected(reject.Raw)
@@ -92,7 +91,8 @@ func (p *passage) sweep(ctx context.Context, h *held, read *readPart) error {
 		p.Logger.Debug("no rows are marked as deleted", "dataset", p.Dataset.Name, "span", b.Range.String(), "reason", evidence.against)
 		return nil
 	}
-	within, ok := p.Dataset.Stretch(b.Range)
+	field := p.Dataset.timeField()
+	within, ok := field.stretch(b.Range)
 	if !ok {
 		return nil
 	}
@@ -116,41 +116,13 @@ func (p *passage) sweep(ctx context.Context, h *held, read *readPart) error {
 	for _, l := range losses.windows {
 		for _, looked := range sure.within {
 			part := looked.Intersect(l.window).Intersect(b.Range)
-			if within, ok := p.Dataset.Stretch(part); ok && l.refused == "" && l.gone > 0 {
+			if within, ok := field.stretch(part); ok && l.refused == "" && l.gone > 0 {
 				b.Sweep.Within = append(b.Sweep.Within, within)
 			}
 		}
 	}
 	p.refuse(h, b, losses)
 	return nil
-}
-
-// Stretch is a stretch of time in the terms of the table's time field. ok is false where the two do not go together: for
-// wall clocks near a change of the clocks, and days that are cut.
-func (d Dataset) Stretch(w window.Window) (within sink.Stretch, ok bool) {
-	t := d.Mapper.Table()
-	i := t.ColumnIndex(t.TimeField)
-	if i < 0 || w.Empty() {
-		return sink.Stretch{}, false
-	}
-	if t.Columns[i].Type == schema.Timestamptz {
-		return sink.Stretch{From: schema.TimeValue(w.Start), To: schema.TimeValue(w.End)}, true
-	}
-	zone := d.Grid.Location()
-	const near = 24 * time.Hour
-	_, before := w.Start.Add(-near).In(zone).Zone()
-	for _, t := range []time.Time{w.Start, w.End, w.End.Add(near)} {
-		if _, offset := t.In(zone).Zone(); offset != before {
-			return sink.Stretch{}, false
-		}
-	}
-	shift := time.Duration(before) * time.Second
-	from, to := w.Start.UTC().Add(shift), w.End.UTC().Add(shift)
-	const day = 24 * time.Hour
-	if t.Columns[i].Type == schema.Date && (!from.Equal(from.Truncate(day)) || !to.Equal(to.Truncate(day))) {
-		return sink.Stretch{}, false // of a day that was read in part all rows are at its midnight
-	}
-	return sink.Stretch{From: schema.TimeValue(from), To: schema.TimeValue(to)}, from.Before(to)
 }
 
 // loss is what is gone of a window, or of the part of it that was read.
@@ -168,9 +140,9 @@ func (p *passage) lossesOf(h *held, b *sink.Batch, standing sink.Standing) *loss
 	for _, e := range h.remaining().Entries {
 		all.windows = append(all.windows, loss{window: e.Window})
 	}
-	of := b.Table.Columns[b.Table.ColumnIndex(b.Table.TimeField)].Type
+	field := p.Dataset.timeField()
 	for _, row := range standing.Rows {
-		at := p.instant(of, row.Time)
+		at := field.instant(row.Time)
 		i := slices.IndexFunc(all.windows, func(l loss) bool { return l.window.Contains(at) })
 		if i < 0 {
 			continue

@@ -7,7 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/source"
 	"samespace-exporter/internal/window"
@@ -26,7 +25,7 @@ func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sur
 	if len(gone) == 0 {
 		return sureness{}, nil
 	}
-	stretch := window.Window{Start: gone[0], End: p.endAfter(gone[len(gone)-1])}
+	stretch := window.Window{Start: gone[0], End: p.Dataset.timeField().endAfter(gone[len(gone)-1])}
 	again, err := p.readAgain(ctx, stretch, b)
 	if err != nil {
 		return sureness{}, err
@@ -71,15 +70,6 @@ func (p *passage) lookClosely(ctx context.Context, gone, there []time.Time, sure
 	return nil
 }
 
-// endAfter is an end of a stretch that has a row's time in it. A day's rows are all at its midnight.
-func (p *passage) endAfter(at time.Time) time.Time {
-	table := p.Dataset.Mapper.Table()
-	if table.Columns[table.ColumnIndex(table.TimeField)].Type == schema.Date {
-		return at.In(p.Dataset.Grid.Location()).AddDate(0, 0, 1)
-	}
-	return at.Add(time.Second)
-}
-
 // spot is a stretch of time with rows that seem to be gone, and few others.
 type spot struct {
 	gone  window.Window
@@ -98,13 +88,14 @@ func (p *passage) nextSpot(gone, there []time.Time) (at spot, n int) {
 	for n = 1; n < len(gone) && n+1+behind(gone[n])-behind(gone[0]) <= room; {
 		n++
 	}
-	at.gone = window.Window{Start: gone[0], End: p.endAfter(gone[n-1])}
+	field := p.Dataset.timeField()
+	at.gone = window.Window{Start: gone[0], End: field.endAfter(gone[n-1])}
 	from, to := gone[0], at.gone.End
 	if before := sort.Search(len(there), func(i int) bool { return !there[i].Before(from) }); before > 0 {
 		from = there[before-1]
 	}
 	if next := behind(gone[n-1]); next < len(there) {
-		to = p.endAfter(there[next])
+		to = field.endAfter(there[next])
 	}
 	at.among = from.Before(gone[0]) || to.After(at.gone.End)
 	at.asked = window.Window{Start: from.Truncate(time.Second).Add(-lead), End: to.Add(lead)}
@@ -185,9 +176,9 @@ func (p *passage) presentIn(read part) (seen, error) {
 	}
 	rows := read.reading.Rows
 	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.fullPage()}
-	timed := p.timed()
+	field := p.Dataset.timeField()
 	for _, row := range read.rows {
-		if at, ok := timed.at(row.Row); ok {
+		if at, ok := field.at(row.Row); ok {
 			s.times = append(s.times, at)
 		}
 	}

@@ -76,7 +76,7 @@ func (e *Exporter) windowOf(row schema.Row, q sink.Quarantined) time.Time {
 	if e.Dataset.Snapshot {
 		return q.LastSeen
 	}
-	at, ok := e.timed().at(row)
+	at, ok := e.Dataset.timeField().at(row)
 	if !ok {
 		at = q.WindowStart
 	}

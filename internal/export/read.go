@@ -196,7 +196,7 @@ func (s *span) lead(stretch window.Window) time.Duration {
 	table := s.Dataset.Mapper.Table()
 	first := s.tallies[0].Entry
 	switch {
-	case len(table.Key) == 0 && (table.TimeField == "" || s.Dataset.Write == sink.ReplaceWindows && s.timed().kind == schema.Date):
+	case len(table.Key) == 0 && (table.TimeField == "" || s.Dataset.Write == sink.ReplaceWindows && s.Dataset.timeField().kind == schema.Date):
 		return 0
 	case stretch.Start.Equal(first.Window.Start) && s.edge.Before(first.Window.End):
 		return max(lead, s.Dataset.Overlap)

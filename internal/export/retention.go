@@ -81,7 +81,7 @@ func (p *passage) deleteOld(ctx context.Context) error {
 				p.tellCut(deleted, before)
 				return nil
 			}
-			cutting, err := p.Warehouse.Cut(ctx, sink.Cut{Retirement: p.retirement(before), Table: table, Time: p.timeIn(table, before), Limit: cutBatch})
+			cutting, err := p.Warehouse.Cut(ctx, sink.Cut{Retirement: p.retirement(before), Table: table, Time: timeFieldOf(table, p.Dataset.Grid.Location()).value(before), Limit: cutBatch})
 			if errors.Is(err, sink.ErrClockAhead) {
 				return nil // told when the pass began
 			}
@@ -101,17 +101,4 @@ func (p *passage) tellCut(deleted int64, before time.Time) {
 	if deleted > 0 {
 		p.Logger.Info("old rows deleted", "dataset", p.Dataset.Name, "rows", deleted, "before", before, "retention", p.Dataset.Retention.String())
 	}
-}
-
-// timeIn is an instant in the type of a table's time field: a wall-clock time or a day is one of the dataset's timezone.
-func (e *Exporter) timeIn(t schema.Table, at time.Time) schema.Value {
-	i := t.ColumnIndex(t.TimeField)
-	if i < 0 || t.Columns[i].Type == schema.Timestamptz {
-		return schema.TimeValue(at)
-	}
-	local := at.In(e.Dataset.Grid.Location())
-	if t.Columns[i].Type == schema.Date {
-		return schema.TimeValue(time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC))
-	}
-	return schema.TimeValue(time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC))
 }

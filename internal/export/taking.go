@@ -16,7 +16,7 @@ type taking struct {
 	*Exporter
 	wanted   wanted
 	asked    window.Window
-	timed    timed
+	field    timeField
 	order    *order
 	memory   *memory
 	rows     []sink.Row
@@ -36,7 +36,7 @@ type taking struct {
 type taken struct{ rows, rejects, replaced int }
 
 func newTaking(e *Exporter, w wanted, asked window.Window) *taking {
-	t := &taking{Exporter: e, wanted: w, asked: asked, timed: e.timed(), memory: w.memory}
+	t := &taking{Exporter: e, wanted: w, asked: asked, field: e.Dataset.timeField(), memory: w.memory}
 	if t.memory == nil {
 		t.memory = &memory{}
 	}
@@ -87,7 +87,7 @@ func (t *taking) takeRow(raw string) error {
 	t.order.see(row)
 	t.replaced += row.Replaced
 	t.rows = append(t.rows, sink.Row{Row: row})
-	t.noteTime(t.timed.at(row))
+	t.noteTime(t.field.at(row))
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (t *taking) rejectedTime(raw string) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	return t.instant(t.timed.kind, v), true
+	return t.field.instant(v), true
 }
 
 // putBack takes back the last row: a newer version of it came.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"samespace-exporter/internal/schema"
-	"samespace-exporter/internal/window"
 )
 
 // What is kept begins where it does by the dataset's own clock.
@@ -14,11 +13,6 @@ func TestTimeInTheTypeOfATimeField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grid, err := window.NewGrid(24*time.Hour, kolkata)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &Exporter{Dataset: Dataset{Grid: grid}}
 	at := time.Date(2024, 5, 6, 18, 30, 0, 0, time.UTC) // midnight there
 	for of, want := range map[schema.Type]time.Time{
 		schema.Timestamptz: at,
@@ -26,7 +20,7 @@ func TestTimeInTheTypeOfATimeField(t *testing.T) {
 		schema.Date:        time.Date(2024, 5, 7, 0, 0, 0, 0, time.UTC),
 	} {
 		table := schema.Table{TimeField: "at", Columns: []schema.Column{{Name: "at", Type: of}}}
-		if got := e.timeIn(table, at).Time(); !got.Equal(want) {
+		if got := timeFieldOf(table, kolkata).value(at).Time(); !got.Equal(want) {
 			t.Errorf("%s: %s, want %s", of, got, want)
 		}
 	}
