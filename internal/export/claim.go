@@ -45,7 +45,7 @@ type claimed struct {
 // claim leases the next span, as many windows as are expected to hold the rows of a transaction, or of several where
 // the span can be read in parts.
 func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, error) {
-	var c claimed
+	var expected fit
 	// A claim that is under way when the pass ends is waited for, and given back: else nobody would know of the lease.
 	claiming, done := closing(ctx)
 	defer done()
@@ -55,13 +55,13 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
 		Fit: func(candidates, near []sink.Entry) int {
 			if p.Dataset.whole() {
-				c.fit = fit{windows: 1, more: len(candidates) > 1}
+				expected = fit{windows: 1, more: len(candidates) > 1}
 				return 1
 			}
-			c.fit = fitSpan(candidates, p.nearest(near, room), room, order == sink.NewestFirst)
-			c.fit.uncertain = c.fit.uncertain || len(near) == 0
-			c.fit.more = c.fit.more || p.full(candidates, maxSpan)
-			return c.fit.windows
+			expected = fitSpan(candidates, p.nearest(near, room), room, order == sink.NewestFirst)
+			expected.uncertain = expected.uncertain || len(near) == 0
+			expected.more = expected.more || p.full(candidates, maxSpan)
+			return expected.windows
 		},
 	})
 	if err != nil || !ok {
@@ -75,9 +75,8 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 		return claimed{}, false, errors.Join(err, p.Warehouse.Release(claiming, lease))
 	}
 	lease.ClaimedAt = p.contest.since(lease.ClaimedAt)
-	c.lease = lease
 	p.observe(Event{Step: StepClaimed, Span: lease.Span()})
-	return c, true, nil
+	return claimed{lease: lease, fit: expected}, true, nil
 }
 
 // room is how much a span may hold, by what was seen of the server.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -156,24 +155,15 @@ func newVersions(table schema.Table, at time.Time) *versions {
 	return &versions{at: at, key: key, from: from, to: from + 1, current: map[string]schema.Row{}, now: map[string]schema.Row{}}
 }
 
-// about is what a row is about.
-func (v *versions) about(row schema.Row) string {
-	var b strings.Builder
-	for _, i := range v.key {
-		fmt.Fprintf(&b, "%q %d ", row.Values[i].Str(), row.Values[i].Int())
-	}
-	return b.String()
-}
-
 // know notes a row of the table.
 func (v *versions) know(row schema.Row) {
 	if row.Values[v.to].IsNull() {
-		v.current[v.about(row)] = row
+		v.current[row.Text(v.key)] = row
 	}
 }
 
 // see notes a row that is so now. Of several about the same the last one counts.
-func (v *versions) see(row schema.Row) { v.now[v.about(row)] = row }
+func (v *versions) see(row schema.Row) { v.now[row.Text(v.key)] = row }
 
 // changes are the versions to write: those that are over, and those that are new. A version that is no older than the
 // reading, by a clock that was set back, gives way to the new one.
