@@ -151,7 +151,8 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	for _, row := range stored {
 		count(row.Row.Row, -1)
 	}
-	for content, n := range more {
+	for _, content := range slices.Sorted(maps.Keys(more)) { // the same rows are examples each time
+		n := more[content]
 		for ; n > 0; n-- {
 			c.tell("missing", part.Range, rows[content], nil)
 		}
