@@ -53,7 +53,8 @@ type Heeded struct {
 	Until *time.Time `json:"until,omitempty"` // then a learned one is tried again
 }
 
-// Heeding is the dataset as a pass reads it by what is known of the API, and the limits that make it so.
+// Heeding is the dataset as a pass reads it, with smaller pages and spans where the API is known to take no larger ones, and
+// the limits that made a difference.
 func (d Dataset) Heeding(c sink.Condition, now time.Time) (Dataset, []Heeded) {
 	heeded := []Heeded{}
 	measured, err := termsOf(c.Contract)

@@ -24,12 +24,16 @@ type Source interface {
 
 // Ledger says what is due. See package sink for the meaning of due, lease and epoch.
 type Ledger interface {
+	// Prepare makes the report table what the mapping wants. Errors: *schema.NarrowingError, sink.ErrBeingPrepared.
 	Prepare(ctx context.Context, d sink.Dataset) (sink.Prepared, error)
+	// Plan enters the windows that within lacks, as cut makes them of a gap, and says how many; cut may be called again.
 	Plan(ctx context.Context, dataset string, within window.Window, now time.Time, cut func(window.Window) []window.Window) (int, error)
+	// Claim leases the next span; ok is false when nothing is due. Errors: sink.ErrSuperseded.
 	Claim(ctx context.Context, r sink.ClaimRequest) (l sink.Lease, ok bool, err error)
 }
 
-// Leases keeps and ends a replica's right to work on a span, and says how long others have it.
+// Leases keeps and ends a replica's right to work on a span, and says how long others have it. Errors of Renew, Fail and
+// Release: sink.ErrLeaseLost.
 type Leases interface {
 	Renew(ctx context.Context, l sink.Lease) error
 	Fail(ctx context.Context, l sink.Lease, f sink.Failure) error
@@ -37,11 +41,14 @@ type Leases interface {
 	Held(ctx context.Context, dataset string, now, edge time.Time) (left time.Duration, ok bool, err error)
 }
 
-// Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it. CommitsAtOnce reports
-// whether several commits to a table go on at once. Standing says beforehand which rows a commit would mark as deleted.
+// Committer writes a span's rows, rejects, marks and ledger rows in one transaction, or nothing of it.
 type Committer interface {
+	// Commit may be asked again for the same batch. Errors: sink.ErrLeaseLost, *sink.OvertakenError, *sink.UnpreparedError, or
+	// *sink.UnavailableError: then it may have been committed, and is to be committed again.
 	Commit(ctx context.Context, b sink.Batch) (sink.Counts, error)
+	// CommitsAtOnce reports whether several commits to a table go on at once.
 	CommitsAtOnce(t schema.Table) bool
+	// Standing says beforehand which rows a commit would mark as deleted. Errors: *sink.UnpreparedError.
 	Standing(ctx context.Context, t schema.Table, within sink.Stretch, present []sink.Row) (sink.Standing, error)
 }
 
@@ -65,7 +72,9 @@ type Knowledge interface {
 	KeepLimit(ctx context.Context, dataset string, kind sink.LimitKind, l sink.Limit) error
 }
 
-// Warehouse is all that an export asks of a warehouse. Its errors say what it was doing.
+// Warehouse is all that an export asks of a warehouse. Each method blocks until it is done, or fails with what it names, with
+// *sink.UnavailableError (it may succeed later, and may have been done), with the cause of ctx, or with what does not pass by
+// itself. Errors say what it was doing.
 type Warehouse interface {
 	Ledger
 	Leases

@@ -66,8 +66,8 @@ func (w *work) ahead() int {
 	return aheadAlone
 }
 
-// lane claims and reads one span after the other, and settles each part (commits it, or says why not), while the next
-// one is being read or before that. The parts of a span are committed in their order; the spans of several lanes are not.
+// lane reads one span after the other. A goroutine of its own settles what was read, in the order in which it was read; the
+// lanes keep no order among themselves.
 func (w *work) lane(ctx context.Context, as role) error {
 	defer w.atWork.Add(-1)
 	out := newOutlet(w.ahead)
@@ -127,10 +127,9 @@ func (w *work) another(ctx context.Context) {
 	})
 }
 
-// pays reports whether one more lane than so many is worth its memory: where reading takes so many times as long as
-// committing; and a second one where little is new: with one lane the server idles between statements, and the lane while the
-// server reads its disk. Many new rows are better written by one lane: several write them between each other's keys, which costs
-// the server more, and leaves pages of an index half full.
+// pays reports whether a lane beside so many others is worth its memory. It is where reading takes slower times as long as
+// committing. A second one also is where little is new: then lane and database wait for each other in turn. Where much is
+// new one lane writes it better: several write between each other's keys, which leaves pages of an index half full.
 func (w *work) pays(others, slower int) bool {
 	if w.contest.crowded() {
 		return false

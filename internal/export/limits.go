@@ -168,8 +168,8 @@ func limited(err error) *source.Error {
 	return nil
 }
 
-// deepestBefore is how far behind others a page may lie, as far as can be told when one at skip was refused: the one before it
-// was not. Of a probe, which leaps, nothing is known but that.
+// deepestBefore is the largest skip that is taken to be answered, when one was refused: that of the page before. Of a probe,
+// which has no page before it, half of its skip is.
 func (s *span) deepestBefore(skip, most int) int64 {
 	page := s.lasting.limits.contract.pageSize(s.Dataset) // the limits are locked
 	if s.fit.uncertain && skip == most {

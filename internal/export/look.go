@@ -38,9 +38,9 @@ func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sur
 	return sure, p.lookClosely(ctx, gone, again.times, &sure)
 }
 
-// lookClosely looks at one spot after the other in one page of it. there is when the rows are that the second reading
-// had. Where a spot has more rows than that and a page, it is made smaller by what they are; where that cannot be, it is
-// read so often as a stretch is that tears.
+// lookClosely reads one spot after the other, each in one page. there is when the rows are that the second reading had. A spot
+// that does not fit in a page is chosen anew by the rows that it has; where that makes it no smaller, it is read again as
+// often as a stretch that tears.
 func (p *passage) lookClosely(ctx context.Context, gone, there []time.Time, sure *sureness) error {
 	var before spot
 	for again := 0; len(gone) > 0; {

@@ -32,11 +32,8 @@ type Pass struct {
 	Stop <-chan struct{}
 }
 
-// Export makes one pass over all that is due of the dataset: the windows that are missing from the ledger are
-// planned, then span after span is claimed, read, mapped and committed, until nothing is due or the next pass is. Then
-// what was read is held against what insights say of it, columns that were added to the mapping are filled with what
-// older rows have of them, and rows that are older than the retention are deleted. A span that fails stays due and does not stop the others; the
-// returned error says why the pass itself could not go on (the source or the warehouse cannot be reached, or refuses).
+// Export makes one pass: plan, then span after span of what is due, then comparison with insights, filling of new columns,
+// deletion of old rows. A span that fails stays due and stops no other; the error says why the pass itself could not go on.
 func (e *Exporter) Export(ctx context.Context, pass Pass) (Summary, error) {
 	p := newPassage(e, pass)
 	return p.finish(ctx, p.export(ctx))
