@@ -49,7 +49,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 	// A claim that is under way when the pass ends is waited for, and given back: else nobody would know of the lease.
 	claiming, done := closing(ctx)
 	defer done()
-	room, maxSpan := p.room(), p.maxSpan() // Fit runs within the claim's transaction: it waits for nothing
+	room, maxSpan := p.room(), p.caps().maxSpan(p.Dataset) // Fit runs within the claim's transaction: it waits for nothing
 	lease, ok, err := p.Warehouse.Claim(claiming, sink.ClaimRequest{
 		Dataset: p.Dataset.Name, ConfigHash: p.Dataset.ConfigHash, Within: p.Within, Now: p.dueAt, Edge: p.edge, Order: order,
 		MaxSpan: maxSpan, Owner: p.Owner, TTL: p.LeaseTTL, ReadBefore: p.ReadBefore,
@@ -82,7 +82,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 // room is how much a span may hold, by what was seen of the server.
 func (p *passage) room() room {
 	r := p.Dataset.room()
-	r.part = p.maxRows()
+	r.part = p.caps().maxRows(p.Dataset)
 	if !p.lasting.server.draws() {
 		r.parts = 1
 	}

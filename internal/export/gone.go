@@ -38,8 +38,8 @@ type evidence struct {
 	present []sink.Row
 	// against says why nothing can be told of what is missing; "": it can.
 	against string
-	// bounds are what may be asked for when it is looked for once more.
-	bounds bounds
+	// caps are what is asked for at most when it is looked for once more.
+	caps caps
 }
 
 func newEvidence(mapper Mapper, asked window.Window) *evidence {
@@ -53,7 +53,7 @@ func (s *span) evidence(p part) *evidence {
 		return nil
 	}
 	e := newEvidence(s.Dataset.Mapper, p.asked)
-	e.bounds = s.bounds()
+	e.caps = s.capsOfRest()
 	field := s.Dataset.timeField()
 	for _, row := range p.rows {
 		e.saw(field.at(row.Row))
@@ -105,7 +105,7 @@ func (p *passage) sweep(ctx context.Context, h *held, read *readPart) error {
 		return nil
 	}
 	losses.guard(p.Dataset.DeletedMaxShare)
-	sure, err := p.makeSure(ctx, losses.times(), evidence.bounds)
+	sure, err := p.makeSure(ctx, losses.times(), evidence.caps)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -25,10 +25,34 @@ const (
 // others, and ranges too long. What it refuses is suspected to be a limit at once, and known to be one when all of the
 // stretch that it refused was read in smaller pieces: else it may be that some row or some hour is at fault.
 type limits struct {
-	mu         sync.Mutex // several spans are read at once
-	skip, span sink.Limit // known; the span's count is of seconds
-	longest    int64      // seconds: the longest range that was read since one was refused
-	contract   terms      // as it was measured
+	mu sync.Mutex // several spans are read at once
+	knowledge
+	longest int64 // seconds: the longest range that was read since one was refused
+}
+
+// know takes what the warehouse has for known.
+func (l *limits) know(k knowledge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.knowledge = k
+}
+
+// caps are what is asked for at most by all that is known.
+func (l *limits) caps(now time.Time) caps {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := uncapped()
+	for _, limit := range l.holding(now) {
+		c = c.and(limit.caps)
+	}
+	return c
+}
+
+// pageSize is how many rows are asked for in a page.
+func (l *limits) pageSize(d Dataset) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.contract.pageSize(d)
 }
 
 // beyondError says that a stretch is not asked for, since its range is longer than what the API takes.
@@ -46,68 +70,32 @@ func (p *passage) recall(ctx context.Context) error {
 		return err
 	}
 	p.trouble = condition.Trouble
-	p.lasting.limits.mu.Lock()
-	defer p.lasting.limits.mu.Unlock()
-	p.lasting.limits.skip, p.lasting.limits.span = condition.Skip, condition.Range
-	p.lasting.limits.contract, err = termsOf(condition.Contract)
+	known, err := knowledgeOf(condition)
+	p.lasting.limits.know(known)
 	if err != nil { // it is only not heeded
 		p.Logger.Warn("what was measured of the API is not understood: measure it again by exporter check --contract", "dataset", p.Dataset.Name, "error", err)
 	}
 	return nil
 }
 
-// bounds are what may be asked for in one query.
-type bounds struct {
-	rows int           // the largest skip that is asked for
-	span time.Duration // no range is longer
-}
+// caps are what is asked for at most.
+func (p *passage) caps() caps { return p.lasting.limits.caps(p.dueAt) }
 
-// bounds are what the API is known to take. Where nothing is known there are none.
-func (p *passage) bounds() bounds {
-	l, b := &p.lasting.limits, bounds{rows: math.MaxInt, span: math.MaxInt64}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.skip.Holds(p.dueAt) {
-		b.rows = int(l.skip.Works)
-	}
-	if l.span.Holds(p.dueAt) {
-		b.span = max(time.Duration(l.span.Works)*time.Second, shortest)
-	}
-	if l.contract.span > 0 {
-		b.span = min(b.span, l.contract.span)
-	}
-	return b
-}
-
-// maxRows is the most rows of a span.
-func (p *passage) maxRows() int { return min(p.Dataset.MaxRows, p.bounds().rows) }
-
-// maxSpan is the longest span.
-func (p *passage) maxSpan() time.Duration {
-	return min(p.Dataset.MaxSpan, p.bounds().stretch(max(lead, p.Dataset.Overlap)))
-}
-
-// bounds are what the API is known to take, or suspected since this span was begun.
-func (s *span) bounds() bounds {
-	b := s.passage.bounds()
+// capsOfRest are what is asked for at most of the rest of the span: of what was suspected since it was begun, too.
+func (s *span) capsOfRest() caps {
+	c := s.caps()
 	if s.suspected > 0 {
-		b.rows = min(b.rows, int(s.suspected))
+		c.skip = min(c.skip, int(s.suspected))
 	}
-	return b
+	return c
 }
-
-// maxRows is the most rows of a part of the span.
-func (s *span) maxRows() int { return min(s.Dataset.MaxRows, s.bounds().rows) }
-
-// stretch is the longest stretch that is asked for in one query, which begins so much earlier.
-func (b bounds) stretch(lead time.Duration) time.Duration { return max(b.span-lead, shortest) }
 
 // allowed fails for a stretch that is known to be refused, and may be read in pieces.
 func (s *span) allowed(stretch window.Window) error {
 	if s.Dataset.whole() {
 		return nil
 	}
-	if most := s.bounds().stretch(s.lead(stretch)); stretch.Duration() > most {
+	if most := s.capsOfRest().stretch(s.lead(stretch)); stretch.Duration() > most {
 		return &beyondError{most: most}
 	}
 	return nil
@@ -128,7 +116,7 @@ func (s *span) heed(ctx context.Context, stretch window.Window, r source.Reading
 }
 
 func (s *span) note(stretch window.Window, r source.Reading, err error) (news []learned) {
-	most := s.maxRows()
+	most := s.capsOfRest().maxRows(s.Dataset)
 	l := &s.lasting.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,12 +21,12 @@ type sureness struct {
 
 // makeSure looks once more for rows that seem to be gone, by when they are, the earliest first: in a second reading, with
 // the time around, and where that took several pages in one page of each spot.
-func (p *passage) makeSure(ctx context.Context, gone []time.Time, b bounds) (sureness, error) {
+func (p *passage) makeSure(ctx context.Context, gone []time.Time, c caps) (sureness, error) {
 	if len(gone) == 0 {
 		return sureness{}, nil
 	}
 	stretch := window.Window{Start: gone[0], End: p.Dataset.timeField().endAfter(gone[len(gone)-1])}
-	again, err := p.readAgain(ctx, stretch, b)
+	again, err := p.readAgain(ctx, stretch, c)
 	if err != nil {
 		return sureness{}, err
 	}
@@ -104,7 +104,9 @@ func (p *passage) nextSpot(gone, there []time.Time) (at spot, n int) {
 
 // fullPage is how many rows a page has that may be full: as many as were asked for, or as the server ever sent, which may be
 // all that it sends.
-func (p *passage) fullPage() int { return min(p.pageSize(), p.lasting.server.page()) }
+func (p *passage) fullPage() int {
+	return min(p.lasting.limits.pageSize(p.Dataset), p.lasting.server.page())
+}
 
 // errNothing says that the second reading had no row at all.
 var errNothing = errors.New("the API sent no rows at all, not even of the time around")
@@ -120,15 +122,15 @@ type seen struct {
 
 // readAgain reads a stretch in which rows seem to be gone once more, with the time around it, and returns all that is
 // there. Where a server has nothing it is asked for ever more time around, until it has something.
-func (p *passage) readAgain(ctx context.Context, stretch window.Window, b bounds) (seen, error) {
+func (p *passage) readAgain(ctx context.Context, stretch window.Window, c caps) (seen, error) {
 	size := p.Dataset.Grid.Size()
 	for _, around := range []time.Duration{size, max(size, 24*time.Hour), max(size, p.Dataset.MaxSpan)} {
 		// Not more than the API takes.
-		around = max(min(around, (b.span-stretch.Duration())/2-size), lead)
-		s, err := p.readStably(ctx, stretch, around, b.rows)
+		around = max(min(around, (c.span-stretch.Duration())/2-size), lead)
+		s, err := p.readStably(ctx, stretch, around, c.skip)
 		var many *source.TooManyRowsError
 		if errors.As(err, &many) { // there is something; the stretch itself is what counts
-			s, err = p.readStably(ctx, stretch, lead, b.rows)
+			s, err = p.readStably(ctx, stretch, lead, c.skip)
 			if err == nil {
 				return s, nil
 			}

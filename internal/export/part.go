@@ -90,7 +90,7 @@ func (e *Exporter) readOnce(ctx context.Context, w wanted) (part, error) {
 	if !e.Dataset.Snapshot {
 		q.Range = window.Window{Start: w.stretch.Start.Add(-w.lead), End: w.stretch.End}
 	}
-	q.PageSize = e.pageSize()
+	q.PageSize = e.lasting.limits.pageSize(e.Dataset)
 	q.MaxRows, q.Uncertain, q.Unstable, q.Nearer = w.maxRows, w.uncertain, w.unstable, w.nearer
 	e.lasting.server.ask(&q)
 	if w.prove { // each page is asked for when the one before is there: one sight of a row is enough

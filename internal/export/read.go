@@ -165,7 +165,7 @@ func (s *span) beginsAt() time.Time {
 func (s *span) wanted(stretch window.Window) wanted {
 	nearer := s.Dataset.inOrderOfTime() && s.lasting.server.draws()
 	w := wanted{
-		stretch: stretch, lead: s.lead(stretch), maxRows: s.maxRows(), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
+		stretch: stretch, lead: s.lead(stretch), maxRows: s.capsOfRest().maxRows(s.Dataset), nearer: nearer, uncertain: s.fit.uncertain && !nearer,
 		sure:   !s.fit.uncertain,
 		memory: s.spare.take(),
 		expect: func(from time.Time) float64 { return s.expect(window.Window{Start: from, End: stretch.End}) },

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -301,7 +300,7 @@ func makingSure(t *testing.T, size func(e *Exporter, a *restless, size int)) {
 			times = append(times, row.time())
 		}
 		slices.SortFunc(times, time.Time.Compare)
-		got, err := p.makeSure(t.Context(), times, bounds{rows: math.MaxInt, span: math.MaxInt64})
+		got, err := p.makeSure(t.Context(), times, uncapped())
 		if err != nil {
 			continue
 		}

@@ -199,7 +199,7 @@ func (v *verification) readTogether(entries []sink.Entry) int {
 	}
 	n := 1
 	for n < len(entries) && entries[n].Window.Start.Equal(entries[n-1].Window.End) &&
-		entries[n].Window.End.Sub(entries[0].Window.Start) <= v.maxSpan() {
+		entries[n].Window.End.Sub(entries[0].Window.Start) <= v.caps().maxSpan(v.Dataset) {
 		n++
 	}
 	return fitSpan(entries[:n], nil, v.room(), false).windows
