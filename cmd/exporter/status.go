@@ -74,8 +74,8 @@ func (c *command) printStatus(report app.Report) {
 		if d.Reason != "" {
 			c.printf("%s: %s: %s\n", d.Name, d.State, d.Reason)
 		}
-		if d.Error != "" && d.Error != d.Reason {
-			c.printf("%s: %s\n", d.Name, d.Error)
+		if trouble := d.Trouble(); trouble != "" {
+			c.printf("%s: %s\n", d.Name, trouble)
 		}
 		for _, drift := range d.Drifts() {
 			c.printf("%s: %s\n", d.Name, drift)

@@ -35,9 +35,11 @@ type Options struct {
 	// LastReread is how long after its end a dataset's window is read for the last time; zero: not known. nil: never known.
 	LastReread func(dataset string) time.Duration
 	// Configured reports whether a dataset is in the config: the metrics leave out others, which the ledger may know from
-	// before. nil: all are.
+	// before, and the rest says so of them. nil: all are.
 	Configured func(dataset string) bool
 }
+
+func (o Options) configured(dataset string) bool { return o.Configured == nil || o.Configured(dataset) }
 
 // answerTimeout bounds how long an answer waits for the warehouse.
 const answerTimeout = 3 * time.Second

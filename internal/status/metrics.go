@@ -156,7 +156,7 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(l.up, 1)
 	for _, d := range all {
-		if l.Configured != nil && !l.Configured(d.Name) {
+		if !l.configured(d.Name) {
 			continue
 		}
 		l.collectState(d, gauge)
@@ -183,11 +183,7 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 }
 
 func (l *ledgerMetrics) collectState(d sink.DatasetStatus, gauge func(*prometheus.Desc, float64, ...string)) {
-	var here State
-	if l.Here != nil {
-		here, _ = l.Here(d.Name)
-	}
-	is, _, _ := stateOf(d, here, "")
+	is, _, _ := l.stateOf(d)
 	for _, state := range states() {
 		v := 0.0
 		if state == is {

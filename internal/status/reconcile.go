@@ -48,8 +48,11 @@ func reconciledOf(drifts []sink.Drift, dataset string) (all []Reconciled) {
 	return all
 }
 
-// Drifts says in a line each where a dataset differs.
+// Drifts says in a line each where a dataset differs; of one that is not compared any more, nothing.
 func (d Dataset) Drifts() (lines []string) {
+	if d.State == NotConfigured {
+		return nil
+	}
 	for _, r := range d.Reconciled {
 		if r.First == nil {
 			continue
@@ -74,7 +77,7 @@ func (m *Metrics) Reconciled(dataset, insight string, agreeing, differing, marke
 // collectDrifts tells how many windows differ.
 func (l *ledgerMetrics) collectDrifts(drifts []sink.Drift, gauge func(*prometheus.Desc, float64, ...string)) {
 	for _, d := range drifts {
-		if l.Configured != nil && !l.Configured(d.Dataset) {
+		if !l.configured(d.Dataset) {
 			continue
 		}
 		gauge(l.differing, float64(d.Differing-d.Standing), d.Dataset, d.Insight, string(sink.Differs))

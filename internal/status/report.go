@@ -46,7 +46,17 @@ type Dataset struct {
 }
 
 // Bad reports whether somebody should look at the dataset.
-func (d Dataset) Bad() bool { return d.State != OK && d.State != CatchingUp }
+func (d Dataset) Bad() bool {
+	return d.State != OK && d.State != CatchingUp && d.State != NotConfigured
+}
+
+// Trouble is why a window fails, unless the reason says it, or nobody is to do anything about it; "": nothing.
+func (d Dataset) Trouble() string {
+	if d.Error == d.Reason || d.State == NotConfigured {
+		return ""
+	}
+	return d.Error
+}
 
 // Limits is what the API was seen to refuse of a dataset, and is not asked for until then. Zero ones are not known.
 type Limits struct {
@@ -108,13 +118,8 @@ func Read(ctx context.Context, o Options) (Report, error) {
 			Name: d.Name, Kind: string(d.Kind), Table: d.Table, Through: known(d.Through), ReadTo: known(d.ReadTo), Rows: d.Rows, Windows: d.Windows,
 			Due: d.Due, Running: d.Running, Failing: d.Failed, Error: d.Error, Rejects: d.Rejects,
 		}
-		var local State
-		var why string
-		if o.Here != nil {
-			local, why = o.Here(d.Name)
-		}
 		var since time.Time
-		shown.State, shown.Reason, since = stateOf(d, local, why)
+		shown.State, shown.Reason, since = o.stateOf(d)
 		shown.Since = known(since)
 		if r := d.Retained; !r.Before.IsZero() {
 			shown.Retention = &Retention{Before: r.Before, Rows: r.Rows, At: r.At}

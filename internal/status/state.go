@@ -18,12 +18,24 @@ const (
 	Failing     State = "failing"            // the last pass could not go on, or windows cannot be read or held still
 	CatchingUp  State = "catching up"        // windows that have ended are still to be read
 	OK          State = "ok"
+	// NotConfigured is a dataset that the ledger knows from before, or from another config: nobody is to look at it, and no
+	// metric is about it.
+	NotConfigured State = "not in config"
 )
 
+// states are those that a dataset of the config can be in.
 func states() []State { return []State{Superseded, KeyRefused, Unreachable, Failing, CatchingUp, OK} }
 
 // stateOf is a dataset's state, why, and since when, as far as that is known. What only this process knows goes first.
-func stateOf(d sink.DatasetStatus, here State, why string) (State, string, time.Time) {
+func (o Options) stateOf(d sink.DatasetStatus) (State, string, time.Time) {
+	if !o.configured(d.Name) {
+		return NotConfigured, "this config does not name it, so nothing of it is read; its table stays (the README says how to retire a dataset)", time.Time{}
+	}
+	var here State
+	var why string
+	if o.Here != nil {
+		here, why = o.Here(d.Name)
+	}
 	switch {
 	case here == Superseded:
 		return here, why, time.Time{}

@@ -196,6 +196,30 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// What is not in the config is nobody's trouble.
+func TestADatasetThatIsNotInTheConfig(t *testing.T) {
+	gone := sink.DatasetStatus{Name: "gone", Windows: 9, Failed: 1, Error: "status 500", Condition: sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemFailing, Reason: "narrowing"}}}
+	l := &ledger{all: []sink.DatasetStatus{gone}}
+	o := status.Options{
+		Warehouse: l, Registry: prometheus.NewRegistry(), Clock: func() time.Time { return now }, Configured: func(string) bool { return false },
+		Here: func(string) (status.State, string) { return status.Superseded, "here" },
+	}
+	report, err := status.Read(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := report.Datasets[0]; d.State != "not in config" || d.Bad() || d.Trouble() != "" || !strings.Contains(d.Reason, "does not name it") {
+		t.Errorf("%+v", d)
+	}
+	for path, words := range map[string]string{"/": "not in config", "/api/status": `"state": "not in config"`, "/readyz": "ready"} {
+		answer := httptest.NewRecorder()
+		status.New(o).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if body := answer.Body.String(); answer.Code != http.StatusOK || !strings.Contains(body, words) || strings.Contains(body, `class="bad"`) || strings.Contains(body, ` bad"`) {
+			t.Errorf("%s answers %d: %s", path, answer.Code, body)
+		}
+	}
+}
+
 func TestArrivals(t *testing.T) {
 	late := sink.DatasetStatus{Name: "calls", Windows: 9}
 	late.Lags.Add(sink.LagBucket(time.Minute), 99, time.Minute)
