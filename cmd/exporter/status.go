@@ -77,6 +77,9 @@ func (c *command) printStatus(report app.Report) {
 		if trouble := d.Trouble(); trouble != "" {
 			c.printf("%s: %s\n", d.Name, trouble)
 		}
+		if remark := d.LastRun.Remark(); remark != "" {
+			c.printf("%s: %s\n", d.Name, remark)
+		}
 		for _, drift := range d.Drifts() {
 			c.printf("%s: %s\n", d.Name, drift)
 		}

@@ -342,6 +342,7 @@ type DatasetStatus struct {
 	Windows int64
 	Due     int64 // windows that a claim with Now = Edge = the call's now would find, those under lease included
 	Running int64
+	Lapsed  int64  // windows whose lease has run out: who held it was killed, or is cut off from the warehouse
 	Failed  int64  // failed or unstable
 	Error   string // of the earliest failed or unstable window
 	Rejects int64

@@ -87,12 +87,18 @@ type Retention struct {
 	At     time.Time `json:"at"`
 }
 
+// What a run without an end is. The ledger has no outcome of it.
+const (
+	running = "running"
+	died    = "died" // what it had leased has run out: it was killed, or is cut off from the warehouse
+)
+
 // Run is the last pass of a dataset.
 type Run struct {
 	Kind      string     `json:"kind"`
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
-	Outcome   string     `json:"outcome"` // "running" until it ends
+	Outcome   string     `json:"outcome"` // "running" until it ends, or "died"
 	Windows   int64      `json:"windows"`
 	RowsRead  int64      `json:"rows_read"`
 	Written   int64      `json:"rows_written"`
@@ -132,21 +138,43 @@ func Read(ctx context.Context, o Options) (Report, error) {
 			lag := now.Sub(d.Through).Seconds()
 			shown.LagSeconds = &lag
 		}
-		if r := d.LastRun; r.ID != 0 {
-			shown.LastRun = &Run{
-				Kind: string(r.Kind), StartedAt: r.StartedAt.UTC(), EndedAt: known(r.EndedAt), Outcome: r.Outcome, Windows: r.Windows,
-				RowsRead: r.RowsRead, Written: r.Written, Unchanged: r.Unchanged, Rejected: r.Rejected, Deleted: r.Deleted,
-			}
-			if r.EndedAt.IsZero() {
-				shown.LastRun.Outcome = "running"
-			}
-		}
+		shown.LastRun = lastRunOf(d)
 		if o.Next != nil {
 			shown.NextRun = known(o.Next(d.Name))
 		}
 		report.Datasets = append(report.Datasets, shown)
 	}
 	return report, nil
+}
+
+// lastRunOf is the run that began last; nil: there was none. Of one that has no end its leases tell whether its process is
+// alive: it renews them while it reads. Between two spans it has none, so that no lease is no sign.
+func lastRunOf(d sink.DatasetStatus) *Run {
+	r := d.LastRun
+	if r.ID == 0 {
+		return nil
+	}
+	shown := &Run{
+		Kind: string(r.Kind), StartedAt: r.StartedAt.UTC(), EndedAt: known(r.EndedAt), Outcome: r.Outcome, Windows: r.Windows,
+		RowsRead: r.RowsRead, Written: r.Written, Unchanged: r.Unchanged, Rejected: r.Rejected, Deleted: r.Deleted,
+	}
+	switch {
+	case !r.EndedAt.IsZero():
+	case d.Running == 0 && d.Lapsed > 0:
+		shown.Outcome = died
+	default:
+		shown.Outcome = running
+	}
+	return shown
+}
+
+// Remark says of a run what its outcome leaves open; "": nothing.
+func (r *Run) Remark() string {
+	if r == nil || r.Outcome != died {
+		return ""
+	}
+	return "the last run ended without a word: its process was killed, or is cut off from the warehouse. " +
+		"Nothing is lost: what it was reading is due again, and the next run reads it"
 }
 
 func (o Options) arrivalOf(d sink.DatasetStatus) *Arrival {

@@ -196,6 +196,41 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// A run without an end goes on, unless what it had leased has run out.
+func TestARunWhoseProcessDied(t *testing.T) {
+	for name, c := range map[string]struct {
+		running, lapsed int64
+		ended           time.Time
+		want            string
+	}{
+		"reads":                             {running: 3, want: "running"},
+		"between spans":                     {want: "running"},
+		"killed":                            {lapsed: 3, want: "died"},
+		"another one has taken a span over": {running: 1, lapsed: 2, want: "running"},
+		"ended, the one before was killed":  {lapsed: 3, ended: now, want: "done"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := sink.Run{ID: 1, StartedAt: now.Add(-time.Hour), EndedAt: c.ended}
+			if !c.ended.IsZero() {
+				run.Outcome = "done"
+			}
+			l := &ledger{all: []sink.DatasetStatus{{Name: "calls", Windows: 9, Running: c.running, Lapsed: c.lapsed, LastRun: run}}}
+			_, page := serve(t, l)("/")
+			report, err := status.Read(t.Context(), status.Options{Warehouse: l, Clock: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := report.Datasets[0]
+			if d.LastRun.Outcome != c.want {
+				t.Errorf("%s, want %s", d.LastRun.Outcome, c.want)
+			}
+			if told := "ended without a word"; (c.want == "died") != strings.Contains(page, told) || strings.Contains(page, told) != (d.LastRun.Remark() != "") {
+				t.Errorf("%s: %q: %s", c.want, d.LastRun.Remark(), page)
+			}
+		})
+	}
+}
+
 // What is not in the config is nobody's trouble.
 func TestADatasetThatIsNotInTheConfig(t *testing.T) {
 	gone := sink.DatasetStatus{Name: "gone", Windows: 9, Failed: 1, Error: "status 500", Condition: sink.Condition{Trouble: sink.Trouble{Problem: sink.ProblemFailing, Reason: "narrowing"}}}

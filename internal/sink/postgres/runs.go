@@ -89,7 +89,7 @@ func scanStatus(row pgx.CollectableRow) (s sink.DatasetStatus, err error) {
 	var through, readTo *time.Time
 	scanned := condition{to: &s.Condition}
 	err = row.Scan(append([]any{
-		&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed,
+		&s.Name, &s.Kind, &s.Table, &through, &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Lapsed, &s.Failed,
 		&s.Behind, &s.Error, &s.Rejects, &readTo, &s.LastRun.ID,
 	}, scanned.columns()...)...)
 	scanned.set()

@@ -125,7 +125,7 @@ func testStatusCounts(b bench) {
 	b.commit(batch)
 	b.noError(b.Fail(b.t.Context(), b.claim(within(hours(3, 4))), sink.Failure{Error: "later", NextReadAt: clock(21, 0)}))
 	b.noError(b.Fail(b.t.Context(), b.claim(within(hours(2, 3))), sink.Failure{Error: "earlier", NextReadAt: clock(21, 0)}))
-	b.claim(within(hours(4, 5)))
+	leased := b.claim(within(hours(4, 5)))
 	want := sink.DatasetStatus{
 		Name: calls, Kind: sink.KindReport, Table: calls, Through: clock(2, 0), Rows: 7, Windows: 6, Due: 1,
 		Running: 1, Failed: 2, Error: "earlier", Rejects: 2, Behind: 3, ReadTo: clock(2, 0),
@@ -138,8 +138,11 @@ func testStatusCounts(b bench) {
 	want.Due = 6
 	equal(b, "and failed ones", b.statusAt(clock(21, 0)), want)
 	b.expireLeases()
-	want.Running = 0
+	want.Running, want.Lapsed = 0, 1
 	equal(b, "without leases", b.statusAt(clock(21, 0)), want)
+	b.noError(b.Release(b.t.Context(), leased))
+	want.Lapsed = 0
+	equal(b, "given back", b.statusAt(clock(21, 0)), want)
 }
 
 func testStatusLiveEdge(b bench) {

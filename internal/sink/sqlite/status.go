@@ -16,8 +16,8 @@ func (w *Warehouse) Status(ctx context.Context, now time.Time) ([]sink.DatasetSt
 	err = each(rows, err, func() error {
 		var s sink.DatasetStatus
 		columns := []any{
-			&s.Name, &s.Kind, &s.Table, at(&s.Through), &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Failed, &s.Behind, &s.Error,
-			&s.Rejects, at(&s.ReadTo),
+			&s.Name, &s.Kind, &s.Table, at(&s.Through), &s.Rows, &s.Windows, &s.Due, &s.Running, &s.Lapsed, &s.Failed, &s.Behind,
+			&s.Error, &s.Rejects, at(&s.ReadTo),
 		}
 		columns = append(columns, runColumns(&s.LastRun)...)
 		err := rows.Scan(append(columns, conditionColumns(&s.Condition)...)...)

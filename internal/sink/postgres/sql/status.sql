@@ -1,6 +1,6 @@
 -- $1 now, $2 since when windows count for what is new. What is due: see package sink; here windows under lease count.
 SELECT d.name, d.kind, d.table_name, t.through,
-       d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, trouble.failed, open.behind,
+       d.settled_rows + recent.rows, d.settled_windows + recent.windows, open.due, open.running, open.lapsed, trouble.failed, open.behind,
        coalesce(f.error, ''), (SELECT count(*) FROM exporter.rejects AS r WHERE r.dataset = d.name),
        (SELECT read_to
         FROM exporter.windows
@@ -25,6 +25,7 @@ CROSS JOIN LATERAL (
                  AND (read_to IS NULL OR read_to >= end_at OR read_to < least(end_at, $1))
            ) AS due,
            count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running,
+           count(*) FILTER (WHERE state = 'running' AND lease_until <= clock_timestamp()) AS lapsed,
            count(*) FILTER (WHERE end_at <= $1 AND (read_to IS NULL OR read_to < end_at)) AS behind
     FROM exporter.windows
     WHERE dataset = d.name AND next_read_at IS NOT NULL

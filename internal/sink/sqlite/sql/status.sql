@@ -13,6 +13,10 @@ SELECT d.name, d.kind, d.table_name, t.through,
         FROM exporter_windows INDEXED BY exporter_windows_open
         WHERE dataset = d.name AND next_read_at IS NOT NULL AND lease_until > strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'),
        (SELECT count(*)
+        FROM exporter_windows INDEXED BY exporter_windows_open
+        WHERE dataset = d.name AND next_read_at IS NOT NULL AND state = 'running'
+          AND lease_until <= strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'),
+       (SELECT count(*)
         FROM exporter_windows INDEXED BY exporter_windows_troubled
         WHERE dataset = d.name AND attempts > 0 AND state IN ('failed', 'unstable')),
        (SELECT count(*)
