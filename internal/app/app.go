@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -228,13 +229,23 @@ func (a *App) Status(ctx context.Context) (status.Report, error) {
 }
 
 // next is when a daemon begins a dataset's next pass; zero for one that is not in the config.
-func (a *App) next(dataset string) time.Time {
+func (a *App) next(d sink.DatasetStatus) time.Time {
 	for _, j := range a.jobs {
-		if j.exporter.Dataset.Name == dataset {
-			return j.ticks.Next(a.Clock.Now(), j.location)
+		if j.exporter.Dataset.Name == d.Name {
+			return j.ticks.Next(a.notBefore(d).Add(-1), j.location)
 		}
 	}
 	return time.Time{}
+}
+
+// notBefore is the first time at which a tick makes a pass of the dataset: ticks while it rests, or while the API refuses the
+// key, make none. Of the key another process knows by the daemon's last run, which was its last try.
+func (a *App) notBefore(d sink.DatasetStatus) time.Time {
+	times := []time.Time{a.Clock.Now().Add(1), a.health.restsUntil(d.Name)}
+	if d.Problem == sink.ProblemKey && d.LastRun.Kind == sink.RunScheduled && !d.LastRun.EndedAt.IsZero() {
+		times = append(times, d.LastRun.EndedAt.Add(keyProbe))
+	}
+	return slices.MaxFunc(times, time.Time.Compare)
 }
 
 // Query runs a reading SQL statement in the warehouse; every cell comes as text.

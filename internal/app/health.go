@@ -81,6 +81,21 @@ func (h *health) mayAsk(dataset string) bool {
 	return true
 }
 
+// restsUntil is when mayAsk allows the next pass of a dataset; the zero time where it does now.
+func (h *health) restsUntil(dataset string) (until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rests[dataset]; r != nil {
+		until = r.until
+	}
+	for _, r := range []*refusal{h.refused[""], h.refused[dataset]} {
+		if r != nil && r.probeAt.After(until) {
+			until = r.probeAt
+		}
+	}
+	return until
+}
+
 // note takes note of how a pass ended. news is false when that has been said before.
 func (h *health) note(dataset string, s export.Summary, err error) (news bool) {
 	if h.noteWarehouse(dataset, err) {

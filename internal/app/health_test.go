@@ -115,6 +115,15 @@ func (w *ward) tick() {
 	}
 }
 
+// nextRun is when a status says that a dataset's next pass begins.
+func nextRun(a *App, dataset int) string {
+	report, err := status.Read(context.Background(), a.shown())
+	if err != nil {
+		return err.Error()
+	}
+	return report.Datasets[dataset].NextRun.Format(time.TimeOnly)
+}
+
 // states are what another process says of the datasets.
 func (w *ward) states() string {
 	w.Helper()
@@ -171,6 +180,9 @@ func testARefusedKeyStopsTheAsking(t *testing.T, refused simulator.Fault) {
 	if n := len(w.sim.Requests()); n < 1 || n > 2 { // the next span may be read while the first one fails
 		t.Errorf("%d requests of the first tick: the second dataset knows by then", n)
 	}
+	w.expect("next run, by the schedule only", w.jobs[0].ticks.Next(w.clock.Now(), time.UTC).Format(time.TimeOnly), "09:15:00")
+	w.expect("next run", nextRun(w.App, 0), "09:30:00") // the first tick a quarter of an hour after 09:03
+	w.expect("next run, as another process says", nextRun(w.open(w.config), 0), "09:30:00")
 	for range 39 {
 		w.tick()
 	}
@@ -187,6 +199,7 @@ func testARefusedKeyStopsTheAsking(t *testing.T, refused simulator.Fault) {
 	for range 6 {
 		w.tick()
 	}
+	w.expect("next run", nextRun(w.App, 0), "11:30:00")
 	w.expect("told that it is over", w.log.says("the API takes the key again"), 1)
 	w.expect("states", w.states(), "first: ok, second: ok")
 	w.whole(0)

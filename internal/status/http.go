@@ -29,7 +29,7 @@ type Options struct {
 	Clock     func() time.Time
 	Version   string
 	// Next is when a dataset's next pass begins; the zero time: not known. nil: never known.
-	Next func(dataset string) time.Time
+	Next func(d sink.DatasetStatus) time.Time
 	// Here is what only this process knows of a dataset, and why; "": nothing. nil: never anything.
 	Here func(dataset string) (State, string)
 	// LastReread is how long after its end a dataset's window is read for the last time; zero: not known. nil: never known.

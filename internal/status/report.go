@@ -140,7 +140,7 @@ func Read(ctx context.Context, o Options) (Report, error) {
 		}
 		shown.LastRun = lastRunOf(d)
 		if o.Next != nil {
-			shown.NextRun = known(o.Next(d.Name))
+			shown.NextRun = known(o.Next(d))
 		}
 		report.Datasets = append(report.Datasets, shown)
 	}

@@ -41,7 +41,7 @@ func serve(t *testing.T, l *ledger) func(path string) (int, string) {
 	metrics.Passed("calls", "done", 2*time.Second)
 	server := httptest.NewServer(status.New(status.Options{
 		Warehouse: l, Registry: registry, Clock: func() time.Time { return now }, Version: "v1",
-		Next: func(string) time.Time { return now.Add(5 * time.Minute) },
+		Next: func(sink.DatasetStatus) time.Time { return now.Add(5 * time.Minute) },
 	}))
 	t.Cleanup(server.Close)
 	return func(path string) (int, string) {
