@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"samespace-exporter/internal/app"
 	"samespace-exporter/internal/source/simulator"
@@ -82,6 +85,44 @@ func TestBackfillGoesOn(t *testing.T) {
 	lines = amounts(t, s.run("run", "--backfill", "--from", from).ends(app.ExitDone).stderr)
 	if lines[0].read != 0 {
 		t.Errorf("a new backfill begins with %+v", lines[0])
+	}
+}
+
+// A backfill that an outage ends says how it goes on, the status says what is left of it, and a run reads that.
+func TestBackfillThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run("run", "--once").ends(app.ExitDone)
+	backfill := []string{"run", "--backfill", "--from", s.since.Format(time.DateOnly)}
+	asked := 0
+	s.sim.Script(simulator.When(func(simulator.Request) bool { asked++; return asked > 4 }), simulator.Status(http.StatusUnauthorized, "{}"))
+	for words, command := range map[string][]string{
+		"the same command goes on where this one stopped, and so does the daemon": backfill,
+		"the same command without --restart goes on":                              append(backfill, "--restart"),
+	} {
+		r := s.run(command...).ends(app.ExitUnreachable)
+		_, message, _ := strings.Cut(r.stderr, "exporter: ")
+		if !strings.Contains(message, words) {
+			t.Errorf("no %q in %s", words, r.stderr)
+		}
+		mustBeFitForPeople(t, message)
+	}
+	left := decoded[app.Report](t, s.run("status", "--json").ends(app.ExitDone).stdout).Datasets[0].Backfills
+	if len(left) != 1 || left[0].Left == 0 || !left[0].From.Equal(s.since) {
+		t.Fatalf("left: %+v", left)
+	}
+	s.run("status").ends(app.ExitDone).prints(fmt.Sprintf("calls: backfill from %s to ", s.since.Format(time.DateTime)), "left; the daemon reads what is left by itself")
+	s.sim.Unscript()
+	s.run("run", "--once").ends(app.ExitDone)
+	if r := s.run("status").ends(app.ExitDone); strings.Contains(r.stdout, "backfill") {
+		t.Errorf("all is read: %s", r.stdout)
+	}
+
+	s.key = "another-key" // nothing to go on with: the warehouse was never asked
+	s.dsn = "postgres://exporter:" + canaryPassword + "@" + closedPort(t) + "/warehouse"
+	s.configure()
+	if r := s.run(backfill...).ends(app.ExitUnreachable); strings.Contains(r.stderr, "goes on") {
+		t.Errorf("nothing had begun: %s", r.stderr)
 	}
 }
 

@@ -74,6 +74,13 @@ func (p *progress) printLine(dataset string) {
 		dataset, left.Total-left.Left, left.Total, left.Left, left.Failed)
 }
 
+// begun reports whether a backfill has begun: its windows are due then, whatever becomes of it.
+func (p *progress) begun() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.left) > 0
+}
+
 // end takes the bar away, or prints where the lines end.
 func (p *progress) end() {
 	p.mu.Lock()

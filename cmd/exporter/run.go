@@ -141,5 +141,12 @@ func (c *command) backfill(ctx context.Context, program *app.App, reports []stri
 	summaries, err := program.Backfill(ctx, reports, r, progress.show)
 	progress.end()
 	c.printSummaries(summaries, err)
+	same := "the same command"
+	if r.Restart {
+		same += " without --restart"
+	}
+	if progress.begun() && app.ExitCode(err) == app.ExitUnreachable {
+		err = fmt.Errorf("%w\nwhat was read is kept: %s goes on where this one stopped, and so does the daemon by itself", err, same)
+	}
 	return err
 }

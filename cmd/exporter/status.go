@@ -80,6 +80,9 @@ func (c *command) printStatus(report app.Report) {
 		if remark := d.LastRun.Remark(); remark != "" {
 			c.printf("%s: %s\n", d.Name, remark)
 		}
+		for _, backfill := range d.Unfinished() {
+			c.printf("%s: %s\n", d.Name, backfill)
+		}
 		for _, drift := range d.Drifts() {
 			c.printf("%s: %s\n", d.Name, drift)
 		}

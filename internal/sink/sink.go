@@ -332,6 +332,14 @@ type Remaining struct {
 	Leased int64 // of those left, windows that a replica is working on
 }
 
+// Unfinished is a backfill that has windows left.
+type Unfinished struct {
+	Dataset   string
+	Range     window.Window
+	StartedAt time.Time
+	Left      int64 // windows that have begun and were not read since; they are due
+}
+
 // DatasetStatus is what the warehouse knows of a dataset.
 type DatasetStatus struct {
 	Name    string

@@ -20,6 +20,7 @@ import (
 type Warehouse interface {
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
 	Drifts(ctx context.Context) ([]sink.Drift, error)
+	Unfinished(ctx context.Context, now time.Time) ([]sink.Unfinished, error)
 }
 
 // Options are what the status shows.

@@ -43,6 +43,7 @@ type Dataset struct {
 	Retention          *Retention `json:"retention,omitempty"` // nil: no old rows were deleted
 
 	Reconciled []Reconciled `json:"reconciled,omitempty"` // with insights, in order of their names
+	Backfills  []Backfill   `json:"backfills,omitempty"`  // those that have windows left
 }
 
 // Bad reports whether somebody should look at the dataset.
@@ -118,6 +119,10 @@ func Read(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	unfinished, err := o.Warehouse.Unfinished(ctx, now)
+	if err != nil {
+		return Report{}, err
+	}
 	report := Report{Version: o.Version, At: now.UTC(), Datasets: make([]Dataset, 0, len(all))}
 	for _, d := range all {
 		shown := Dataset{
@@ -134,6 +139,7 @@ func Read(ctx context.Context, o Options) (Report, error) {
 		shown.Arrival = o.arrivalOf(d)
 		shown.Limits = limitsOf(d.Condition, now)
 		shown.Reconciled = reconciledOf(drifts, d.Name)
+		shown.Backfills = backfillsOf(unfinished, d.Name)
 		if shown.Through != nil {
 			lag := now.Sub(d.Through).Seconds()
 			shown.LagSeconds = &lag

@@ -16,6 +16,7 @@ import (
 
 	"samespace-exporter/internal/sink"
 	"samespace-exporter/internal/status"
+	"samespace-exporter/internal/window"
 )
 
 var now = time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
@@ -25,10 +26,16 @@ type ledger struct {
 	all    []sink.DatasetStatus
 	drifts []sink.Drift
 	err    error
+
+	unfinished []sink.Unfinished
 }
 
 func (l *ledger) Status(context.Context, time.Time) ([]sink.DatasetStatus, error) {
 	return l.all, l.err
+}
+
+func (l *ledger) Unfinished(context.Context, time.Time) ([]sink.Unfinished, error) {
+	return l.unfinished, l.err
 }
 
 func (l *ledger) Drifts(context.Context) ([]sink.Drift, error) { return l.drifts, l.err }
@@ -193,6 +200,25 @@ func TestStates(t *testing.T) {
 				t.Errorf("/readyz answers %d", answer.Code)
 			}
 		})
+	}
+}
+
+func TestUnfinishedBackfillsAreShown(t *testing.T) {
+	l := &ledger{
+		all: []sink.DatasetStatus{{Name: "calls", Windows: 9}, {Name: "other", Windows: 9}},
+		unfinished: []sink.Unfinished{{
+			Dataset: "calls", Range: window.Window{Start: now.AddDate(0, 0, -2), End: now.AddDate(0, 0, -1)}, StartedAt: now, Left: 7,
+		}},
+	}
+	get := serve(t, l)
+	const told = "backfill from 2024-05-04 12:00:00 to 2024-05-05 12:00:00 UTC: 7 windows are left; the daemon reads what is left by itself"
+	if _, page := get("/"); strings.Count(page, told) != 1 {
+		t.Errorf("no %q in %s", told, page)
+	}
+	_, body := get("/api/status")
+	var report status.Report
+	if err := json.Unmarshal([]byte(body), &report); err != nil || len(report.Datasets[0].Backfills) != 1 || report.Datasets[0].Backfills[0].Left != 7 || report.Datasets[1].Backfills != nil {
+		t.Errorf("%v: %s", err, body)
 	}
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -67,4 +68,21 @@ func (w *Warehouse) Remaining(ctx context.Context, run sink.Run) (r sink.Remaini
 			Scan(&r.Total, &r.Left, &r.Failed, &r.Leased)
 	})
 	return r, classify(ctx, "count what is left of a backfill", err)
+}
+
+// Unfinished are the backfills that have windows left.
+func (w *Warehouse) Unfinished(ctx context.Context, now time.Time) (all []sink.Unfinished, err error) {
+	err = w.look(ctx, "see which backfills are unfinished", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement("backfills_unfinished"), now)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (b sink.Unfinished, err error) {
+			err = row.Scan(&b.Dataset, &b.Range.Start, &b.Range.End, &b.StartedAt, &b.Left)
+			b.Range.Start, b.Range.End, b.StartedAt = b.Range.Start.UTC(), b.Range.End.UTC(), b.StartedAt.UTC()
+			return b, err
+		})
+		return err
+	})
+	return all, err
 }

@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ func backfillTests() []exercise {
 		{"goes on with what has lost its mark", testBackfillRemarks},
 		{"goes on without an end", testBackfillOpenEnded},
 		{"remaining", testBackfillRemaining},
+		{"unfinished", testBackfillUnfinished},
 		{"a window under lease is read again", testBackfillLeased},
 		{"a window under lease is read whole", testBackfillLeasedPartly},
 		{"a failure leaves its mark", testBackfillFailure},
@@ -210,6 +212,47 @@ func testBackfillRemaining(b bench) {
 	b.commit(read(l, clock(10, 2), clock(11, 0)))
 	b.commit(read(b.claim(within(hours(1, 3))), clock(11, 0), time.Time{}))
 	equal(b, "at last", remaining(), sink.Remaining{Total: 5})
+}
+
+func testBackfillUnfinished(b bench) {
+	_, fresh := b.Unmigrated()
+	if _, err := fresh.Unfinished(b.t.Context(), clock(10, 0)); !errors.Is(err, sink.ErrNotMigrated) {
+		b.t.Errorf("before the tables are there: %v", err)
+	}
+	b.planned(0, 6)
+	b.settled(hours(0, 2), time.Time{})
+	unfinished := func() []sink.Unfinished {
+		b.t.Helper()
+		all, err := b.Unfinished(b.t.Context(), clock(10, 0))
+		b.noError(err)
+		return all
+	}
+	equal(b, "no backfill", len(unfinished()), 0)
+	run, _ := b.backfill(sink.BackfillRequest{Range: hours(0, 4), Now: clock(10, 0)})
+	want := sink.Unfinished{Dataset: calls, Range: hours(0, 4), StartedAt: clock(10, 0), Left: 4}
+	equal(b, "under way", fmt.Sprint(unfinished()), fmt.Sprint([]sink.Unfinished{want}))
+	b.commit(read(b.claim(within(hours(0, 1))), clock(10, 0), clock(900, 0)))
+	run.EndedAt, run.Outcome = clock(11, 0), "interrupted"
+	b.noError(b.EndRun(b.t.Context(), run))
+	want.Left = 3
+	equal(b, "interrupted", fmt.Sprint(unfinished()), fmt.Sprint([]sink.Unfinished{want}))
+
+	anew, _ := b.backfill(sink.BackfillRequest{Range: hours(0, 4), Now: clock(12, 0), Restart: true})
+	later, _ := b.backfill(sink.BackfillRequest{Range: hours(3, 6), Now: clock(12, 0)})
+	all, err := b.Unfinished(b.t.Context(), clock(5, 0))
+	b.noError(err)
+	want.StartedAt, want.Left = clock(12, 0), 4
+	equal(b, "begun anew, and another one, but for a window that has not begun", fmt.Sprint(all),
+		fmt.Sprint([]sink.Unfinished{want, {Dataset: calls, Range: hours(3, 6), StartedAt: clock(12, 0), Left: 2}}))
+
+	b.commit(read(b.claim(anything(12)), clock(12, 0), time.Time{}))
+	equal(b, "read by whoever it was", len(unfinished()), 0)
+	for _, run := range []sink.Run{anew, later} {
+		run.EndedAt, run.Outcome = clock(13, 0), "done"
+		b.noError(b.EndRun(b.t.Context(), run))
+	}
+	b.query(`UPDATE ` + b.Own("windows") + ` SET next_read_at = start_at, read_at = NULL`)
+	equal(b, "done, and due for another reason", len(unfinished()), 0)
 }
 
 // A replica whose clock is behind would read the window before the backfill does, by its own clock: then nobody would for it.

@@ -204,6 +204,10 @@ type Warehouse interface {
 	BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error)
 	// Remaining is how far a backfill is.
 	Remaining(ctx context.Context, run sink.Run) (sink.Remaining, error)
+	// Unfinished are the backfills that are not done and have windows left which begin before now: of each range the latest, in
+	// order of dataset and range. They may be under way, interrupted, or dead. It costs as much as there are open windows and kept
+	// runs. sink.ErrNotMigrated before Migrate.
+	Unfinished(ctx context.Context, now time.Time) ([]sink.Unfinished, error)
 
 	// Retire ends the windows of a dataset that end by Before and that no unexpired lease is on: those that had a NextReadAt
 	// have none any more, are final, and count as read to their end at Now. It forgets the rejects whose stretch ends by

@@ -105,6 +105,24 @@ func (w *Warehouse) Remaining(ctx context.Context, run sink.Run) (r sink.Remaini
 	return r, nil
 }
 
+// Unfinished are the backfills that have windows left.
+func (w *Warehouse) Unfinished(ctx context.Context, now time.Time) (all []sink.Unfinished, err error) {
+	rows, err := w.reader.QueryContext(ctx, statement("backfills_unfinished"), sql.Named("now", stamp(now)))
+	err = each(rows, err, func() error {
+		var b sink.Unfinished
+		err := rows.Scan(&b.Dataset, at(&b.Range.Start), at(&b.Range.End), at(&b.StartedAt), &b.Left)
+		all = append(all, b)
+		return err
+	})
+	switch {
+	case err != nil && w.empty(ctx):
+		return nil, sink.ErrNotMigrated
+	case err != nil:
+		return nil, w.explain(ctx, "see which backfills are unfinished", err)
+	}
+	return all, nil
+}
+
 // BeginRun enters a run and returns its ID.
 func (w *Warehouse) BeginRun(ctx context.Context, r sink.Run) (id sink.RunID, err error) {
 	err = w.write(ctx, "begin run", func(tx *transaction) error {
