@@ -37,7 +37,10 @@ func (c *command) check(ctx context.Context, program *app.App, offline, contract
 	tell := func(f app.Finding) {
 		findings = append(findings, f)
 		mark := "ok   "
-		if !f.OK {
+		switch {
+		case f.Warning:
+			mark = "LOOK "
+		case !f.OK:
 			mark = "WRONG"
 			wrong++
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,34 @@ func TestCheck(t *testing.T) {
 	s.dsn = "postgres://exporter:" + canaryPassword + "@" + closedPort(t) + "/warehouse"
 	s.configure()
 	s.run("check", "--json").ends(app.ExitUnreachable).says("2 things are wrong")
+}
+
+// What may be right is told apart from what is, and what the API refuses has a next step.
+func TestCheckSaysWhatToLookAt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fields += `      "0123456789abcdef01234567": {name: nowhere, type: text}` + "\n"
+	s.reports = fmt.Sprintf("  - {name: unknown, report_id: 6007d54273902f0069dc6000, write: append, time_field: at, since: %s, fields: {%q: {name: at, type: timestamptz}}}\n",
+		s.since.Format(time.DateOnly), s.report.TimeField) +
+		fmt.Sprintf("insights:\n  - {name: nobody, dashboard_id: 64708408b289a50051bd6781, insight_id: 6470840db289a50051bd6000, since: %s, fields: {value: {name: value, type: numeric}}}\n",
+			s.since.Format(time.DateOnly))
+	s.configure()
+	r := s.run("check").ends(app.ExitUsage).prints(
+		"ok     report calls: 200 sampled rows fit the mapping; ",
+		"LOOK   report calls: not seen in the sample of 200 rows: nowhere (0123456789abcdef01234567); ", "exporter discover --report "+s.report.ID,
+		"is not known; check reports[1].report_id (6007d54273902f0069dc6000)", "is not known; check insights[0].insight_id (6470840db289a50051bd6000)")
+	if strings.Count(r.stdout, "nowhere") != 1 || strings.Contains(r.stdout, "very short") {
+		t.Errorf("on stdout: %s", r.stdout)
+	}
+	findings := decoded[[]app.Finding](t, s.run("check", "--json").ends(app.ExitUsage).stdout)
+	warned := slices.IndexFunc(findings, func(f app.Finding) bool { return f.Warning })
+	if warned < 0 || !findings[warned].OK || findings[warned].Subject != "report calls" {
+		t.Errorf("%+v", findings)
+	}
+
+	s.key = "e"
+	s.configure()
+	s.run("check", "--offline").ends(app.ExitDone).prints("LOOK   config: source.api_key is very short: check that it is the whole key")
 }
 
 // A key that several rows have is a mistake. A row that the API sends twice is none, nor are rows that nothing has to tell apart.

@@ -20,7 +20,9 @@ type Finding struct {
 	Subject string `json:"subject"` // "warehouse", "source", "report calls"
 	OK      bool   `json:"ok"`
 	Text    string `json:"text"` // what is right, or what is wrong and what to do about it
-	Err     error  `json:"-"`    // when it is not OK
+	// Warning is set where nothing is wrong for certain, but somebody should look.
+	Warning bool  `json:"warning,omitempty"`
+	Err     error `json:"-"` // when it is not OK
 	// Contract is what was measured; nil: the finding is about something else.
 	Contract *Measured `json:"contract,omitempty"`
 }
@@ -41,7 +43,13 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 		}
 		tell(f)
 	}
+	warn := func(subject, text string) {
+		if text != "" {
+			tell(Finding{Subject: subject, OK: true, Warning: true, Text: text})
+		}
+	}
 	note("config", "exports "+cmp.Or(strings.Join(a.Datasets(), ", "), "nothing yet: exporter discover --report ID --write adds a report"), nil)
+	warn("config", shortKey(a.config.Source.APIKey.Reveal()))
 	if offline {
 		return nil
 	}
@@ -56,8 +64,12 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 			}
 			a.checkReconciled(ctx, e, note)
 		}
-		text, err := a.checkSource(ctx, e.Dataset)
-		note(string(e.Dataset.Kind)+" "+e.Dataset.Name, text, err)
+		subject := string(e.Dataset.Kind) + " " + e.Dataset.Name
+		text, sample, err := a.checkSource(ctx, e.Dataset)
+		note(subject, text, a.withPlace(e.Dataset, err))
+		if err == nil {
+			warn(subject, a.unseenText(e.Dataset, sample))
+		}
 		if failsAll(err) {
 			break
 		}
@@ -85,24 +97,24 @@ func (a *App) checkTable(ctx context.Context, table schema.Table) (string, error
 	return "is as the mapping wants it", nil
 }
 
-// checkSource reads a dashboard, or tries the mapping of another dataset on its latest rows.
-func (a *App) checkSource(ctx context.Context, d export.Dataset) (string, error) {
+// checkSource reads a dashboard, or tries the mapping of another dataset on its latest rows, which are the sample.
+func (a *App) checkSource(ctx context.Context, d export.Dataset) (text string, sample []string, err error) {
 	if d.Kind == sink.KindDashboard {
 		dashboard, err := a.probe.Dashboard(ctx, d.Query.Dashboard)
-		return fmt.Sprintf("the API describes it, with %d insights", len(dashboard.Insights)), err
+		return fmt.Sprintf("the API describes it, with %d insights", len(dashboard.Insights)), nil, err
 	}
 	recent, err := a.recentRows(ctx, d)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if len(recent.rows) == 0 {
-		return "the API answers; it has no rows of the last 30 days to try the mapping on", nil
+		return "the API answers; it has no rows of the last 30 days to try the mapping on: if there should be some, check " + a.place(d), nil, nil
 	}
-	text, err := tryMapping(d.Mapper, recent.rows)
+	text, err = tryMapping(d.Mapper, recent.rows)
 	if begins := toCome(d, a.Clock.Now()); err == nil && begins != "" {
 		text += "; but " + begins
 	}
-	return text, err
+	return text, recent.rows, err
 }
 
 // toCome says that nothing is read of a dataset yet; "" where something is.
@@ -186,8 +198,8 @@ func tryMapping(mapper export.Mapper, sample []string) (string, error) {
 	if extra > 0 {
 		text += fmt.Sprintf("; %d of them have ids that it does not name (kept in _extra)", extra)
 	}
-	if never := neverSeen(table, seen); len(never) > 0 {
-		text += "; never seen: " + strings.Join(never, ", ")
+	if never := neverSeen(table, seen, idsOf(sample)); len(never) > 0 {
+		text += "; without a value in any of them: " + strings.Join(never, ", ")
 	}
 	return text, nil
 }
@@ -214,10 +226,11 @@ func sharingKeys(table schema.Table, rows []schema.Row) int {
 // sameRow reports whether the table would have the same of two rows.
 func sameRow(a, b schema.Row) bool { return a.Extra == b.Extra && slices.Equal(a.Values, b.Values) }
 
-func neverSeen(table schema.Table, seen []bool) []string {
+// neverSeen are the columns without a value whose ids the rows have: what they lack is told beside.
+func neverSeen(table schema.Table, seen []bool, ids map[string]bool) []string {
 	var never []string
 	for i, c := range table.Columns {
-		if !seen[i] && !slices.Contains(table.Key, c.Name) {
+		if !seen[i] && ids[c.ID] && !slices.Contains(table.Key, c.Name) {
 			never = append(never, c.Name)
 		}
 	}

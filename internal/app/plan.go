@@ -229,15 +229,7 @@ func (a *App) sample(d export.Dataset, rows []string, err error) Sample {
 		s.Error = err.Error()
 		return s
 	}
-	seen := map[string]bool{}
-	for _, row := range rows {
-		var values map[string]json.RawMessage
-		if json.Unmarshal([]byte(row), &values) == nil { // what is no object is a reject: check says so
-			for id := range values {
-				seen[id] = true
-			}
-		}
-	}
+	seen := idsOf(rows)
 	for _, f := range a.fields(d.Name) {
 		if !seen[f.ID] && len(rows) > 0 {
 			s.Gone = append(s.Gone, cmp.Or(f.Name, f.ID))
@@ -247,6 +239,20 @@ func (a *App) sample(d export.Dataset, rows []string, err error) Sample {
 	s.New = slices.AppendSeq(s.New, maps.Keys(seen))
 	slices.Sort(s.New)
 	return s
+}
+
+// idsOf are the ids that rows have.
+func idsOf(rows []string) map[string]bool {
+	seen := map[string]bool{}
+	for _, row := range rows {
+		var values map[string]json.RawMessage
+		if json.Unmarshal([]byte(row), &values) == nil { // what is no object is a reject: check says so
+			for id := range values {
+				seen[id] = true
+			}
+		}
+	}
+	return seen
 }
 
 // fields are the mapping of a dataset, as it is configured.
