@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // longestExcerpt is how many bytes of a reply an error shows.
@@ -18,8 +19,9 @@ const longestExcerpt = 200
 // redactor makes text that a server had a hand in fit to be shown: without the API key, in the forms in which
 // a server may echo it, without control characters, and short.
 type redactor struct {
-	replacer *strings.Replacer
-	forms    []string // of the key
+	replacer *strings.Replacer // of what is taken for the key wherever it stands
+	words    []string          // what is so short that any text has it: taken for the key where it stands by itself
+	forms    []string          // of the key: all of them
 }
 
 func newRedactor(key string) *redactor {
@@ -31,12 +33,57 @@ func newRedactor(key string) *redactor {
 	}
 	forms = append(forms, hex.EncodeToString([]byte(key)), strings.ToUpper(hex.EncodeToString([]byte(key))))
 	forms = append(forms, inBase64(key)...)
+	r := &redactor{forms: forms}
 	var pairs []string
 	for _, form := range forms {
-		pairs = append(pairs, form, "[api key]")
+		switch {
+		case len(form) >= shortestInText:
+			pairs = append(pairs, form, keyText)
+		case !slices.Contains(r.words, form):
+			r.words = append(r.words, form)
+		}
 	}
-	return &redactor{replacer: strings.NewReplacer(pairs...), forms: forms}
+	r.replacer = strings.NewReplacer(pairs...)
+	return r
 }
+
+// keyText is all that is ever shown of the key.
+const keyText = "[api key]"
+
+// shortestInText is the fewest characters that are taken for the key within a longer word. No real key has fewer.
+const shortestInText = 4
+
+// hide puts keyText in the place of the key.
+func (r *redactor) hide(text string) string {
+	for _, word := range r.words { // first, since keyText may have them
+		text = replaceWord(text, word)
+	}
+	return r.replacer.Replace(text)
+}
+
+// replaceWord puts keyText in the place of a word that stands by itself.
+func replaceWord(text, word string) string {
+	var b strings.Builder
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			b.WriteString(text[from:])
+			return b.String()
+		}
+		start, end := from+i, from+i+len(word)
+		before, _ := utf8.DecodeLastRuneInString(text[:start])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		b.WriteString(text[from:start])
+		if inWord(before) || inWord(after) {
+			b.WriteString(word)
+		} else {
+			b.WriteString(keyText)
+		}
+		from = end
+	}
+}
+
+func inWord(c rune) bool { return c != utf8.RuneError && (unicode.IsLetter(c) || unicode.IsDigit(c)) }
 
 // inBase64 are the key's own characters in a base64 text that holds it: they depend on how many bytes stand before it.
 func inBase64(key string) (forms []string) {
@@ -55,7 +102,7 @@ const shortestForm = 8
 // excerpt is the beginning of a text. cut says that the text itself was cut somewhere: then its end may hold
 // the first part of the key, and is left out.
 func (r *redactor) excerpt(text string, cut bool) string {
-	text = r.replacer.Replace(text)
+	text = r.hide(text)
 	if cut {
 		text = text[:len(text)-r.begun(text)]
 	}

@@ -124,6 +124,21 @@ func TestKeyIsNeverInAnError(t *testing.T) {
 	}
 }
 
+// A key that any text has is no reason to garble what the API said; where it stands by itself it is not shown either.
+func TestATinyKeyGarblesNothing(t *testing.T) {
+	for key, said := range map[string]struct{ sent, want string }{
+		"e":    {`{"message":"refused here","key":"e","e":1, e, hex 65 of 165}`, `{"message":"refused here","key":"[api key]","[api key]":1, [api key], hex [api key] of 165}`},
+		"k":    {"k ok k", "[api key] ok [api key]"},
+		"api":  {"api of an apiary, api", "[api key] of an apiary, [api key]"},
+		"%":    {"100% of % is %25", "100% of [api key] is [api key]"},
+		"abcd": {"xabcdx abcd", "x[api key]x [api key]"},
+	} {
+		if got := newRedactor(key).excerpt(said.sent, false); got != said.want {
+			t.Errorf("key %s: %s, want %s", key, got, said.want)
+		}
+	}
+}
+
 // hijack sends bytes as they are.
 func hijack(w http.ResponseWriter, text string) {
 	conn, _, err := w.(http.Hijacker).Hijack()
