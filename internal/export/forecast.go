@@ -128,8 +128,14 @@ func (o *outlook) read(due []sink.Entry) (all Work) {
 	return all
 }
 
-// requests are those of a span: its pages, and those that show that it must be cut.
+// requests are those of a span: its pages, and those that show that it must be cut, or what drawing the end of each of its
+// parts costs.
 func (o *outlook) requests(rows float64) int {
+	if o.inOrderOfTime() {
+		const drawn = 1.0 / 6 // of a page, that the next part reads again
+		parts := math.Ceil(rows / float64(o.MaxRows))
+		return int(rows/float64(o.Query.PageSize)+drawn*parts) + 1
+	}
 	const find = 2 // a full page, and the probe behind it or its end
 	cuts := 0
 	for parts := 1; rows/float64(parts) > float64(o.MaxRows) && !o.whole(); parts *= 2 {

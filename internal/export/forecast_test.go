@@ -13,7 +13,9 @@ import (
 // table is a mapper of which only the table is asked.
 type table struct{ Mapper }
 
-func (table) Table() schema.Table { return schema.Table{TimeField: "started_at"} }
+func (table) Table() schema.Table {
+	return schema.Table{TimeField: "started_at", Columns: []schema.Column{{Name: "started_at", ID: "5e6f", Type: schema.Timestamptz}}}
+}
 
 func forecaster(t *testing.T, since time.Time) Dataset {
 	t.Helper()
@@ -80,6 +82,25 @@ func TestForecastOfADenseHour(t *testing.T) {
 	d.Write = sink.ReplaceWindows // is never cut
 	if f := d.Forecast(ledger, now, 0); f.Total().Requests != 2*61 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A span that is read in parts is not cut: its pages are nearly all that it costs.
+func TestForecastOfWhatIsReadInParts(t *testing.T) {
+	d := forecaster(t, monday)
+	d.Query.SortID = "5e6f"
+	now := monday.Add(8 * time.Hour)
+	ledger := hours(monday, 8, true, flat(20000))
+	for i := range ledger {
+		ledger[i].State, ledger[i].NextReadAt = sink.StateRead, now
+	}
+	f := d.Forecast(ledger, now, 0)
+	if total := f.Total(); total.Rows != 160000 || total.Requests < 160+1 || total.Requests > 168 {
+		t.Errorf("%+v", f)
+	}
+	d.Query.SortDesc = true // cannot be read in parts
+	if backwards := d.Forecast(ledger, now, 0); backwards.Total().Requests <= f.Total().Requests {
+		t.Errorf("%+v, in order of time %+v", backwards, f)
 	}
 }
 
