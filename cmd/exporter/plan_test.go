@@ -54,6 +54,22 @@ func TestPlanForeseesTheFirstRun(t *testing.T) {
 	}
 }
 
+// A rolling range that was never read is counted: it is read whole.
+func TestPlanForeseesARollingRange(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reports = fmt.Sprintf("  - {name: rolling, report_id: %s, time_range: PAST_30_DAYS, write: replace, fields: {%q: {name: id, type: text}}}\n", s.report.ID, s.report.Key)
+	s.configure()
+	first := s.plan().Datasets[1]
+	before := s.sim.Stats().Requests
+	s.run("run", "--once", "--report", "rolling").ends(app.ExitDone)
+	within(t, "rows", int(first.Total().Rows), s.count("select count(*) from rolling"))
+	within(t, "requests", first.Total().Requests, s.sim.Stats().Requests-before)
+	if known := s.plan().Datasets[1]; int(known.Total().Rows) != s.count("select count(*) from rolling") {
+		t.Errorf("after the run: %+v", known)
+	}
+}
+
 // within checks that a number is about what was foreseen.
 func within(t *testing.T, what string, foreseen, happened int) {
 	t.Helper()

@@ -105,8 +105,11 @@ func (a *App) planDataset(ctx context.Context, d export.Dataset, p *DatasetPlan,
 	if created {
 		ledger = nil // all is due again once the table is made
 	}
-	if len(recent.rows) > 0 && !slices.ContainsFunc(ledger, sink.Entry.Complete) {
+	if len(recent.rows) > 0 && !slices.ContainsFunc(ledger, func(e sink.Entry) bool { return e.Complete() || d.Snapshot && !e.ReadTo.IsZero() }) {
 		recent = a.counted(ctx, d, recent, now)
+		if d.Snapshot { // expected to be what it was, and now it is known what it is
+			ledger = []sink.Entry{{Window: d.Planned(now), Rows: int64(recent.n)}}
+		}
 	}
 	p.Forecast = d.Forecast(ledger, now, recent.rate())
 	if begins := toCome(d, now); begins != "" {
