@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -281,10 +282,7 @@ func (w *alarms) stopped(dataset string, failure error) state {
 // stale is trouble with what is complete: the tick that should have moved it on is stale_after ago, and this process
 // has had as long to catch up.
 func (w *alarms) stale(j job, d sink.DatasetStatus, now time.Time) state {
-	from := j.exporter.Dataset.Ripe(d.Through)
-	if from.Before(w.began) {
-		from = w.began
-	}
+	from := slices.MaxFunc([]time.Time{j.exporter.Dataset.Ripe(d.Through), j.exporter.Dataset.Since, w.began}, time.Time.Compare)
 	due := j.ticks.Next(from, j.location)
 	through := "nothing is complete yet"
 	if !d.Through.IsZero() {

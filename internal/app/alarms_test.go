@@ -65,6 +65,33 @@ func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
 	}
 }
 
+// What is to come is neither behind nor stale.
+func TestADatasetThatIsToBeginLater(t *testing.T) {
+	w := newWard(t)
+	w.config = strings.ReplaceAll(w.config, "since: 2024-05-05", "since: 2024-05-07")
+	w.App = w.open(w.config)
+	here := alarmed(w.App)
+	for range 60 { // three hours, which is longer than stale_after
+		w.tick()
+		w.alarms.check(t.Context())
+	}
+	w.expect("states", w.states(), "first: ok, second: ok")
+	if len(here.messages) != 0 {
+		t.Errorf("told: %q", here.messages)
+	}
+	report, err := w.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect("reason", report.Datasets[0].Reason, "it begins at 2024-05-07 00:00:00 UTC, which is to come: since says so")
+
+	w.clock.Advance(15 * time.Hour) // 03:00 of the day on which it begins
+	w.tick()
+	if report, err = w.Status(t.Context()); err != nil || report.Datasets[0].Windows == 0 || report.Datasets[0].Reason != "" {
+		t.Errorf("%v: %+v", err, report.Datasets)
+	}
+}
+
 // Windows that another process has read since are well, although the last pass of this one failed over them.
 func TestWindowsThatAnotherOneReadAreWellAgain(t *testing.T) {
 	w := newWard(t)

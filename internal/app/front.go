@@ -151,9 +151,17 @@ func (a *App) handler() http.Handler {
 // shown is what a status of the App's datasets says, in any process.
 func (a *App) shown() status.Options {
 	return status.Options{
-		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, LastReread: a.lastReread,
+		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, LastReread: a.lastReread, Begins: a.begins,
 		Configured: func(dataset string) bool { return a.exporter(dataset) != nil },
 	}
+}
+
+// begins is since when a dataset is read; the zero time for a rolling range, or one that is not in the config.
+func (a *App) begins(dataset string) time.Time {
+	if e := a.exporter(dataset); e != nil {
+		return e.Dataset.Since
+	}
+	return time.Time{}
 }
 
 // lastReread is how long after its end a dataset's window is read for the last time; zero for one that has none, or is

@@ -35,6 +35,8 @@ type Options struct {
 	Here func(dataset string) (State, string)
 	// LastReread is how long after its end a dataset's window is read for the last time; zero: not known. nil: never known.
 	LastReread func(dataset string) time.Duration
+	// Begins is the time before which nothing is read of a dataset; the zero time: not known. nil: never known.
+	Begins func(dataset string) time.Time
 	// Configured reports whether a dataset is in the config: the metrics leave out others, which the ledger may know from
 	// before, and the rest says so of them. nil: all are.
 	Configured func(dataset string) bool

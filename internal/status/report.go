@@ -22,7 +22,7 @@ type Dataset struct {
 	Kind       string     `json:"kind"`
 	Table      string     `json:"table"`
 	State      State      `json:"state"`
-	Reason     string     `json:"reason,omitempty"`  // why it is not ok
+	Reason     string     `json:"reason,omitempty"`  // why it is not ok, or has nothing
 	Since      *time.Time `json:"since,omitempty"`   // of the state
 	Through    *time.Time `json:"through,omitempty"` // data before it is complete
 	LagSeconds *float64   `json:"lag_seconds,omitempty"`

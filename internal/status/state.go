@@ -50,10 +50,19 @@ func (o Options) stateOf(d sink.DatasetStatus) (State, string, time.Time) {
 		return Failing, d.Reason, d.Since
 	case d.Failed > 0:
 		return Failing, d.Error, time.Time{}
+	case d.Windows == 0 && o.begins(d.Name).After(o.Clock()):
+		return OK, "it begins at " + o.begins(d.Name).UTC().Format(time.DateTime) + " UTC, which is to come: since says so", time.Time{}
 	case d.Behind > 1 || d.Windows == 0: // the last one that has ended may wait for its tick
 		return CatchingUp, leftOf(d), time.Time{}
 	}
 	return OK, "", time.Time{}
+}
+
+func (o Options) begins(dataset string) time.Time {
+	if o.Begins == nil {
+		return time.Time{}
+	}
+	return o.Begins(dataset)
 }
 
 // leftOf says how much a dataset has to catch up with, and that what is new does not wait for it.
