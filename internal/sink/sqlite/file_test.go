@@ -214,7 +214,8 @@ func TestWidenInPlace(t *testing.T) {
 	d := sink.Dataset{Name: "notes", Kind: sink.KindReport, Table: table}
 	prepared, err := w.Prepare(t.Context(), d)
 	noError(t, err)
-	if len(prepared.Changes) != 1 || !strings.Contains(prepared.Changes[0], `"score" NUMERIC`) {
+	if len(prepared.Changes) != 1 || !strings.Contains(prepared.Changes[0], `"score" NUMERIC`) ||
+		!strings.HasPrefix(prepared.Changes[0], `-- widens column "score" from BIGINT to NUMERIC: the table is declared anew, as follows; no row is rewritten`+"\nCREATE TABLE ") {
 		t.Errorf("changes: %q", prepared.Changes)
 	}
 	if again, err := other.Prepare(t.Context(), d); err != nil || len(again.Changes) != 0 {

@@ -12,7 +12,8 @@ import (
 // widen changes the type that a column is declared with. SQLite has no ALTER COLUMN; to copy the table would
 // need its size once more on the disk and would break views. Since both types are stored alike, it is enough
 // to write the declaration anew, in the way that SQLite documents for changes which leave the contents of
-// the file as they are (https://www.sqlite.org/lang_altertable.html, section 7).
+// the file as they are (https://www.sqlite.org/lang_altertable.html, section 7). So there is no statement that people could
+// run: what is returned is the new declaration, under a comment that says what it is.
 func widen(ctx context.Context, tx *transaction, t schema.Table, c schema.Change) (ddl string, err error) {
 	var declared string
 	var version int64
@@ -37,7 +38,8 @@ func widen(ctx context.Context, tx *transaction, t schema.Table, c schema.Change
 	if err := errors.Join(err, reset); err != nil {
 		return "", err
 	}
-	return wanted, nil
+	return fmt.Sprintf("-- widens column %s from %s to %s: the table is declared anew, as follows; no row is rewritten\n%s",
+		quote(c.Column.Name), c.From, dialect{}.Native(c.Column.Type), wanted), nil
 }
 
 // redeclare replaces the column's type in the text of CREATE TABLE. It refuses a text in which the column is
