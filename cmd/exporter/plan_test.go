@@ -54,6 +54,29 @@ func TestPlanForeseesTheFirstRun(t *testing.T) {
 	}
 }
 
+// A field with another name has a new column: what that lacks is told by check and plan, and by the run that makes it.
+func TestARenamedField(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run("run", "--once").ends(app.ExitDone)
+	s.replace("name: duration_s", "name: talk_s")
+	const told, fill = "column talk_s takes the place of duration_s, for the same id ", `UPDATE "calls" SET "talk_s" = "duration_s" WHERE "talk_s" IS NULL`
+	s.run("check").ends(app.ExitDone).prints("LOOK   table calls: "+told, fill)
+	s.run("plan").ends(app.ExitDone).prints(told, fill)
+	r := s.run("run", "--once").ends(app.ExitDone)
+	if !strings.Contains(r.stderr, told) || strings.Contains(r.stderr, "filled from _extra") {
+		t.Errorf("on stderr: %s", r.stderr)
+	}
+	s.change(fill)
+	if empty := s.count("select count(*) from calls where talk_s is null and duration_s is not null"); empty > 0 {
+		t.Errorf("%d rows lack it", empty)
+	}
+	s.run("run", "--backfill", "--from", s.since.Format(time.DateOnly)).ends(app.ExitDone)
+	if r := s.run("check").ends(app.ExitDone); strings.Contains(r.stdout, "takes the place") {
+		t.Errorf("told again: %s", r.stdout)
+	}
+}
+
 // A rolling range that was never read is counted: it is read whole.
 func TestPlanForeseesARollingRange(t *testing.T) {
 	t.Parallel()

@@ -59,8 +59,11 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	for _, e := range a.exporters {
 		if sound {
 			for _, table := range e.Dataset.Tables() {
-				text, err := a.checkTable(ctx, table)
+				text, renamed, err := a.checkTable(ctx, table)
 				note("table "+table.Name, text, err)
+				for _, r := range renamed {
+					warn("table "+table.Name, r.String())
+				}
 			}
 			a.checkReconciled(ctx, e, note)
 		}
@@ -84,17 +87,17 @@ func failsAll(err error) bool {
 }
 
 // checkTable says whether the next run could make the table what the mapping wants.
-func (a *App) checkTable(ctx context.Context, table schema.Table) (string, error) {
+func (a *App) checkTable(ctx context.Context, table schema.Table) (text string, renamed []sink.Renamed, err error) {
 	prepared, err := a.warehouse.Preview(ctx, table)
 	switch {
 	case err != nil:
-		return "", err
+		return "", nil, err
 	case prepared.Created:
-		return "is not there yet: the first run makes it", nil
+		return "is not there yet: the first run makes it", nil, nil
 	case len(prepared.Changes) > 0:
-		return fmt.Sprintf("the next run changes it by %d statements; exporter plan shows them", len(prepared.Changes)), nil
+		return fmt.Sprintf("the next run changes it by %d statements; exporter plan shows them", len(prepared.Changes)), prepared.Renamed, nil
 	}
-	return "is as the mapping wants it", nil
+	return "is as the mapping wants it", prepared.Renamed, nil
 }
 
 // checkSource reads a dashboard, or tries the mapping of another dataset on its latest rows, which are the sample.

@@ -153,6 +153,9 @@ func (a *App) preview(ctx context.Context, d export.Dataset, p *DatasetPlan) (cr
 				p.Statements = append(p.Statements, change)
 			}
 		}
+		for _, renamed := range prepared.Renamed {
+			p.Lost = append(p.Lost, renamed.String())
+		}
 		created = created || prepared.Created
 		var narrowing *schema.NarrowingError
 		if errors.As(failed, &narrowing) {

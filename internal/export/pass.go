@@ -161,8 +161,11 @@ func (p *passage) prepare(ctx context.Context) error {
 	p.lasting.prepared.Store(true)
 	p.lasting.deletedBefore = time.Time{} // the table may be another one
 	p.lasting.promotion = promotion{columns: done.Unpromoted}
-	if len(done.Unpromoted) > 0 {
-		p.Logger.Info("columns are filled from _extra, after what is due", "dataset", d.Name, "columns", done.Unpromoted)
+	if columns := done.FromExtra(); len(columns) > 0 {
+		p.Logger.Info("columns are filled from _extra, after what is due", "dataset", d.Name, "columns", columns)
+	}
+	for _, renamed := range done.Renamed {
+		p.Logger.Warn(renamed.String(), "dataset", d.Name)
 	}
 	if done.ConfigChanged {
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)

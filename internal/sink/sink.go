@@ -116,6 +116,8 @@ type Prepared struct {
 	// Unpromoted are the columns whose metric id the rows of the table may have in _extra, from before the mapping named
 	// it; see Promotion. A table without a key has none.
 	Unpromoted []string
+	// Renamed are columns of which older rows have the values in another one.
+	Renamed []Renamed
 }
 
 // State is what the ledger says of a window.

@@ -61,6 +61,11 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 		return prepared, err
 	}
 	prepared.Changes = append(prepared.Changes, statements...)
+	if !prepared.Created {
+		if prepared.Renamed, err = w.renamed(ctx, tx, d.Table); err != nil {
+			return prepared, err
+		}
+	}
 	if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
 		return prepared, err
 	}

@@ -22,6 +22,10 @@ func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared s
 		}
 		of, err := w.historyChanges(ctx, tx, is)
 		prepared.Changes = append(prepared.Changes, of...)
+		if err != nil || prepared.Created {
+			return err
+		}
+		prepared.Renamed, err = w.renamed(ctx, tx, is)
 		return err
 	})
 	return prepared, err

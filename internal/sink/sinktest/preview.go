@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"errors"
+	"fmt"
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
@@ -11,6 +12,7 @@ func previewTests() []exercise {
 	return []exercise{
 		{"says what prepare does, and does nothing", testPreview},
 		{"before the first run", testPreviewUnmigrated},
+		{"columns that take the place of others", testRenamed},
 		{"windows", testWindows},
 	}
 }
@@ -41,6 +43,43 @@ func testPreview(b bench) {
 	var narrowing *schema.NarrowingError
 	if !errors.As(err, &narrowing) || narrowing.Column != "seconds" {
 		b.t.Errorf("narrowing: %v", err)
+	}
+}
+
+func testRenamed(b bench) {
+	d := callsDataset()
+	place := d.Table.ColumnIndex("seconds")
+	b.prepare(d)
+	b.planned(0, 1)
+	b.commit(read(b.claim(anything(2)), clock(2, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 7)))
+	preview := func(what string) []sink.Renamed {
+		b.t.Helper()
+		prepared, err := b.Preview(b.t.Context(), d.Table)
+		b.noError(err)
+		equal(b, what+": prepared", fmt.Sprint(b.prepare(d).Renamed), fmt.Sprint(prepared.Renamed))
+		return prepared.Renamed
+	}
+	equal(b, "none", len(preview("as it is")), 0)
+	d.Table.Columns[place].Name, d.ConfigHash = "length", "c2"
+	prepared, err := b.Preview(b.t.Context(), d.Table)
+	b.noError(err)
+	if len(prepared.Renamed) != 1 {
+		b.t.Fatalf("renamed: %+v", prepared.Renamed)
+	}
+	r := prepared.Renamed[0]
+	equal(b, "from", r.From+" to "+r.To, "seconds to length")
+	done := b.prepare(d)
+	equal(b, "prepared", fmt.Sprint(done.Renamed), fmt.Sprint(prepared.Renamed))
+	equal(b, "from _extra", len(done.FromExtra()), 0)
+	equal(b, "before", b.column(`SELECT length FROM `+b.Table(calls)), "NULL")
+	b.query(r.Statement)
+	equal(b, "after", b.column(`SELECT length FROM `+b.Table(calls)), "7")
+	equal(b, "told once", len(preview("again")), 0)
+
+	d.Table.Columns[place].Name, d.Table.Columns[place].Type = "as_text", schema.Text
+	renamed := preview("of another type")
+	if len(renamed) != 1 || renamed[0].From != "length" || renamed[0].Statement != "" {
+		b.t.Errorf("of another type: %+v", renamed)
 	}
 }
 

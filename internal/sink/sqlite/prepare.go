@@ -54,6 +54,11 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 		return prepared, err
 	}
 	prepared.Changes = append(prepared.Changes, of...)
+	if !prepared.Created {
+		if prepared.Renamed, err = renamed(ctx, tx, d.Table); err != nil {
+			return prepared, err
+		}
+	}
 	if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
 		return prepared, err
 	}

@@ -28,6 +28,11 @@ func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared s
 			return err
 		}
 		prepared.Changes = append(prepared.Changes, of...)
+		if !prepared.Created {
+			if prepared.Renamed, err = renamed(ctx, tx, is); err != nil {
+				return err
+			}
+		}
 		return errUndo
 	})
 	if errors.Is(err, errUndo) {

@@ -1,0 +1,1 @@
+SELECT to_regclass('exporter.fields') IS NOT NULL
