@@ -28,6 +28,7 @@ func ExitCode(err error) int {
 		unknown     *UnknownDatasetError
 		backwards   *export.RangeError
 		tooOld      *export.RetentionError
+		olderForm   *sink.OlderFormError
 		dashboard   *source.UnknownDashboardError
 		mapping     *schema.MappingError
 		narrowing   *schema.NarrowingError
@@ -40,7 +41,7 @@ func ExitCode(err error) int {
 	case err == nil:
 		return ExitDone
 	case errors.As(err, &malformed), errors.As(err, &unknown), errors.As(err, &mapping), errors.As(err, &narrowing), errors.As(err, &key),
-		errors.As(err, &backwards), errors.As(err, &tooOld), errors.As(err, &dashboard):
+		errors.As(err, &backwards), errors.As(err, &tooOld), errors.As(err, &olderForm), errors.As(err, &dashboard):
 		return ExitUsage
 	case errors.As(err, &address) && address.Op == "listen":
 		return ExitUsage // http.listen

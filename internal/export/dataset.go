@@ -1,6 +1,7 @@
 package export
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -54,6 +55,16 @@ func (d Dataset) Tables() []schema.Table {
 		tables = append(tables, m.Table())
 	}
 	return tables
+}
+
+// form is that of rows which are appended by windows; nil for others.
+func (d Dataset) form() *schema.Form {
+	if d.Write != sink.Append || d.Snapshot {
+		return nil
+	}
+	form := d.Mapper.Form()
+	form.Base += fmt.Sprintf(", windows of %s in %s", d.Grid.Size(), d.Grid.Location())
+	return &form
 }
 
 // whole reports whether windows are read one by one, each whole and in one piece: where rows are of all of a window,

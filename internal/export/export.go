@@ -93,6 +93,7 @@ type Warehouse interface {
 // *schema.UnmappedError where unknown ids are not allowed.
 type Mapper interface {
 	Table() schema.Table
+	Form() schema.Form
 	Map(raw string) (schema.Row, error)
 	// MapInto is Map for rows that are kept together.
 	MapInto(to *schema.Chunk, raw string) (schema.Row, error)

@@ -153,7 +153,7 @@ func (p *passage) prepare(ctx context.Context) error {
 	}
 	d := p.Dataset
 	done, err := p.Warehouse.Prepare(ctx, sink.Dataset{
-		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), FurtherTables: d.Tables()[1:], ConfigHash: d.ConfigHash, Reread: d.Reread,
+		Name: d.Name, Kind: d.Kind, Table: d.Mapper.Table(), FurtherTables: d.Tables()[1:], ConfigHash: d.ConfigHash, Reread: d.Reread, Form: d.form(),
 	})
 	if err != nil {
 		return err
@@ -167,7 +167,11 @@ func (p *passage) prepare(ctx context.Context) error {
 	for _, renamed := range done.Renamed {
 		p.Logger.Warn(renamed.String(), "dataset", d.Name)
 	}
-	if done.ConfigChanged {
+	switch {
+	case done.Outgrown > 0:
+		p.Logger.Warn("the mapping changed, and appended rows of the older one cannot be compared with new ones: the windows that were read stay as they are and are not read again, also for what comes late or is restated; to have them by the new mapping, delete their rows, then run --backfill",
+			"dataset", d.Name, "windows", done.Outgrown)
+	case done.ConfigChanged:
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
 	}
 	for _, change := range done.Changes {

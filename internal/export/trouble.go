@@ -28,11 +28,12 @@ func (p *passage) tellTrouble(ctx context.Context, err error) error {
 // could not ask the warehouse, or the dataset is another process's now.
 func (p *passage) troubleOf(err error) (t sink.Trouble, known bool) {
 	var unavailable *sink.UnavailableError
+	var olderForm *sink.OlderFormError // a mistake of who asks for a backfill
 	var request *source.Error
 	switch {
 	case err == nil:
 		return sink.Trouble{}, p.totals.summary.Spans > 0
-	case p.totals.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost):
+	case p.totals.summary.Stopped, errors.As(err, &unavailable), errors.Is(err, sink.ErrSuperseded), errors.Is(err, sink.ErrLeaseLost), errors.As(err, &olderForm):
 		return sink.Trouble{}, false
 	}
 	t = sink.Trouble{Problem: sink.ProblemFailing, Reason: err.Error(), Since: p.began}

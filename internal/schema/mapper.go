@@ -52,6 +52,7 @@ type Mapper struct {
 	keys     []int // places of the key's columns
 	timed    int   // place of the time field, where a row must have a time; -1: it need not
 	unmapped Unmapped
+	form     Form
 	extras   sync.Pool // of *canonWriter
 }
 
@@ -76,6 +77,8 @@ func newMapper(m Mapping) *Mapper {
 			ByWindow: m.ByWindow, History: m.History,
 		},
 	}
+	m.Location = location
+	mapper.form = formOf(m)
 	for i, f := range m.Fields {
 		mapper.slots[f.ID] = i
 		mapper.columns = append(mapper.columns, columnRule{Field: f, location: location, secret: slices.Clone(m.TransformKey)})
@@ -93,6 +96,9 @@ func newMapper(m Mapping) *Mapper {
 
 // Table is the table that the rows are of.
 func (m *Mapper) Table() Table { return m.table }
+
+// Form is that of the rows.
+func (m *Mapper) Form() Form { return m.form }
 
 // Map converts a row: the text of one JSON object, by metric id. Text values share the memory of raw.
 //

@@ -102,6 +102,25 @@ type Dataset struct {
 	Reread     window.Reread
 	// FurtherTables are further tables of the dataset, each with a key. The data dictionary does not have them.
 	FurtherTables []schema.Table
+	// Form is that of rows which are appended by windows. nil: rows are told apart by key, or take the place of others.
+	Form *schema.Form
+}
+
+// Outgrows reports whether the rows that were appended before cannot be compared with those of the dataset's form. before is
+// the form that it was last prepared with ("": none was known), changed whether by another config.
+func (d Dataset) Outgrows(before string, changed bool) bool {
+	if d.Form == nil || before == "" {
+		return d.Form != nil && changed
+	}
+	return !d.Form.Continues(before)
+}
+
+// FormText is the form for the ledger; "" where the dataset has none.
+func (d Dataset) FormText() string {
+	if d.Form == nil {
+		return ""
+	}
+	return d.Form.String()
 }
 
 // Prepared says what Prepare did.
@@ -113,11 +132,27 @@ type Prepared struct {
 	// ConfigChanged is set when the dataset was last prepared with another ConfigHash. What was read before stays as
 	// it was read: only a backfill brings it in line with the new config.
 	ConfigChanged bool
+	// Outgrown is how many windows had been read whose rows cannot be compared with those of the dataset's form any more. To
+	// read them again would append their rows once more: they became final in the same transaction.
+	Outgrown int64
 	// Unpromoted are the columns whose metric id the rows of the table may have in _extra, from before the mapping named
 	// it; see Promotion. A table without a key has none.
 	Unpromoted []string
 	// Renamed are columns of which older rows have the values in another one.
 	Renamed []Renamed
+}
+
+// OlderFormError says that windows of a backfill have rows of an older form in the table: to read them again would append them
+// once more. Nothing was marked.
+type OlderFormError struct {
+	Table  string        // as SQL names it
+	Within window.Window // the windows whose rows are in the way
+}
+
+func (e *OlderFormError) Error() string {
+	const layout = "2006-01-02T15:04:05.000000Z"
+	return fmt.Sprintf("these windows were appended by another mapping, and to read them again would add each row once more; delete their rows first, then run the backfill again: DELETE FROM %s WHERE %s >= '%s' AND %s < '%s'",
+		e.Table, schema.WindowStartColumn, e.Within.Start.UTC().Format(layout), schema.WindowStartColumn, e.Within.End.UTC().Format(layout))
 }
 
 // State is what the ledger says of a window.

@@ -18,6 +18,9 @@ func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (
 		} else if !known {
 			return fmt.Errorf("dataset %s has not been prepared", r.Dataset)
 		}
+		if err := checkForm(ctx, tx, r.Dataset, r.Range); err != nil {
+			return err
+		}
 		run, goesOn, err = latestBackfill(ctx, tx, r)
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 			return prepared, err
 		}
 	}
-	if prepared.ConfigChanged, err = w.enter(ctx, tx, d, prepared.Created); err != nil {
+	if err := w.enter(ctx, tx, d, &prepared); err != nil {
 		return prepared, err
 	}
 	prepared.Unpromoted, err = unpromoted(ctx, tx, d)
@@ -186,42 +186,52 @@ func (w *Warehouse) checkCitus(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// enter keeps the dataset and its fields, and what that means for the ledger. It tells whether the dataset had
-// another config.
-func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) (changed bool, err error) {
+// enter keeps the dataset and its fields, and what that means for the ledger.
+func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, p *sink.Prepared) error {
 	reread := append([]time.Duration{}, d.Reread...)
 	var moved, restated bool
-	err = tx.QueryRow(ctx, statement("dataset_before"), d.Name, w.schema, d.Table.Name, reread, d.ConfigHash).
-		Scan(&moved, &restated, &changed)
+	var form string
+	err := tx.QueryRow(ctx, statement("dataset_before"), d.Name, w.schema, d.Table.Name, reread, d.ConfigHash).
+		Scan(&moved, &restated, &p.ConfigChanged, &form)
+	entered := err == nil
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return false, err
+		return err
 	}
-	if _, err = tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread); err != nil {
-		return false, err
+	if _, err = tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread, d.FormText()); err != nil {
+		return err
 	}
-	if err := w.enterFields(ctx, tx, d, created); err != nil {
-		return false, err
+	if err := w.enterFields(ctx, tx, d, p.Created); err != nil {
+		return err
 	}
-	if moved || restated || changed { // before the rest: it waits for commits that settle by the older config
+	outgrown := entered && d.Outgrows(form, p.ConfigChanged)
+	if moved || restated || outgrown || p.ConfigChanged { // before the rest: it waits for commits that settle by the older config
 		if _, err := tx.Exec(ctx, statement("leases_void"), d.Name); err != nil {
-			return false, err
+			return err
 		}
 	}
 	switch {
-	case created: // what the ledger says is of another table
-		return changed, w.forgetTable(ctx, tx, d.Table.Name)
+	case p.Created: // what the ledger says is of another table
+		return w.forgetTable(ctx, tx, d.Table.Name)
 	case moved:
 		_, err := tx.Exec(ctx, statement("windows_forget"), d.Name)
-		return changed, err
-	case restated:
+		return err
+	}
+	if outgrown { // before the other delays: those are for windows that may be read again
+		tag, err := tx.Exec(ctx, statement("windows_outgrow"), d.Name)
+		if err != nil {
+			return err
+		}
+		p.Outgrown = tag.RowsAffected()
+	}
+	if restated {
 		if _, err := tx.Exec(ctx, statement("windows_reread"), d.Name); err != nil {
-			return false, err
+			return err
 		}
 	}
-	if changed {
+	if p.ConfigChanged {
 		_, err = tx.Exec(ctx, statement("windows_retry"), d.Name)
 	}
-	return changed, err
+	return err
 }
 
 // forgetTable makes the windows of every dataset of a table as if never read. Two of them that wait for each other, since

@@ -46,6 +46,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Harness) {
 		{"commit", commitTests()},
 		{"deleted", deletedTests()},
 		{"replace", replaceTests()},
+		{"form", formTests()},
 		{"further", furtherTests()},
 		{"arrivals", arrivalTests()},
 		{"retention", retentionTests()},

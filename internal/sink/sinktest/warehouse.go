@@ -2,11 +2,11 @@
 //
 // Names of the exporter's own columns are a contract too, since people query them:
 //
-//	datasets  name, kind, table_name, config_hash, problem, problem_reason, problem_since, and as of the end of the
+//	datasets  name, kind, table_name, config_hash, problem, problem_reason, problem_since, form, and as of the end of the
 //	          run that ended last: through (null again once Prepare has made all due), last_run, last_run_at
 //	through   (a view) dataset, through: as of now
 //	windows   dataset, start_at, end_at, state, rows, reads, attempts, error, read_at, read_to, next_read_at,
-//	          lease_owner, lease_until, epoch
+//	          lease_owner, lease_until, epoch, older_form
 //	runs      id, dataset, kind, started_at, ended_at, windows, rows_read, written, unchanged, rejected, deleted, outcome,
 //	          fetch_ms, wait_ms, decode_ms, compare_ms, commit_ms (see sink.Spent)
 //	rejects   dataset, window_start, window_end, raw, field, reason, first_seen, last_seen, attempts
@@ -49,6 +49,9 @@ type Warehouse interface {
 	// whose state is read or final, which they then become anew.
 	//
 	// Tables of Dataset.FurtherTables are made and widened in the same way; one that was not there counts as the report table.
+	//
+	// When Dataset.Outgrows the form that it was last prepared with, windows that were read, as a whole or in part, are
+	// final: they end where reading did, and nothing but BeginBackfill makes them due again until the table is a new one.
 	//
 	// When the dataset had another table before, the ledger's windows of the dataset are as if never read and due
 	// whatever the time, and their leases are lost. When the table was not there, those of every dataset of that
@@ -198,6 +201,9 @@ type Warehouse interface {
 	// since when windows count as read: it is Now. To mark is to set the state to due (a leased window stays
 	// running), NextReadAt to Now and Attempts to 0, and to forget ReadTo where it is not the window's end. A
 	// window is of the range when it overlaps it: one of an older, larger grid is read whole.
+	//
+	// *sink.OlderFormError, and nothing is marked, while the table has rows (by _window_start) of windows of the range that
+	// Prepare ended since the dataset outgrew their form. Once they are deleted these windows are as any other.
 	//
 	// Going on means: the latest backfill run of the dataset with the same range (or the same start, where both
 	// are OpenEnded) has no Outcome "done".

@@ -67,7 +67,8 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 	}
 	now := preparedWith(d)
 	prepared.ConfigChanged = entered && before.config != now.config
-	if entered && before != now {
+	outgrown := entered && d.Outgrows(before.form, prepared.ConfigChanged)
+	if before.form = now.form; entered && (before != now || outgrown) {
 		if err := voidLeases(ctx, tx, d.Name); err != nil {
 			return prepared, err
 		}
@@ -77,7 +78,13 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 		return prepared, resetTable(ctx, tx, d.Table.Name)
 	case entered && before.table != now.table:
 		return prepared, resetLedger(ctx, tx, d.Name)
-	case entered && before.reread != now.reread:
+	}
+	if outgrown { // before the other delays: those are for windows that may be read again
+		if prepared.Outgrown, err = outgrow(ctx, tx, d.Name); err != nil {
+			return prepared, err
+		}
+	}
+	if entered && before.reread != now.reread {
 		if err := moveRereads(ctx, tx, d); err != nil {
 			return prepared, err
 		}
@@ -175,7 +182,8 @@ func freeName(ctx context.Context, tx *transaction, wish string) (string, error)
 
 func enterDataset(ctx context.Context, tx *transaction, d sink.Dataset, created bool) error {
 	if _, err := tx.ExecContext(ctx, statement("dataset_enter"), sql.Named("dataset", d.Name), sql.Named("kind", string(d.Kind)),
-		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread))); err != nil {
+		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread)),
+		sql.Named("form", d.FormText())); err != nil {
 		return fmt.Errorf("enter dataset: %w", err)
 	}
 	columns := slices.Concat(d.Table.Columns, d.Table.OwnColumns())
@@ -203,16 +211,16 @@ func columnNames(columns []schema.Column) string {
 }
 
 // preparation is what a dataset was last prepared with.
-type preparation struct{ table, reread, config string }
+type preparation struct{ table, reread, config, form string }
 
 func preparedWith(d sink.Dataset) preparation {
-	return preparation{table: d.Table.Name, reread: rereadText(d.Reread), config: d.ConfigHash}
+	return preparation{table: d.Table.Name, reread: rereadText(d.Reread), config: d.ConfigHash, form: d.FormText()}
 }
 
 // datasetBefore fails with sql.ErrNoRows when the dataset was never prepared.
 func datasetBefore(ctx context.Context, tx *transaction, dataset string) (before preparation, err error) {
 	row := tx.QueryRowContext(ctx, statement("dataset_before"), sql.Named("dataset", dataset))
-	return before, row.Scan(&before.table, &before.reread, &before.config)
+	return before, row.Scan(&before.table, &before.reread, &before.config, &before.form)
 }
 
 // rereadText is the list of delays in a form that is the same whatever their order.

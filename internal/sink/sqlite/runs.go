@@ -13,6 +13,9 @@ import (
 // BeginBackfill starts or goes on with a backfill.
 func (w *Warehouse) BeginBackfill(ctx context.Context, r sink.BackfillRequest) (run sink.Run, goesOn bool, err error) {
 	err = w.write(ctx, "begin backfill of "+r.Dataset, func(tx *transaction) error {
+		if err := checkForm(ctx, tx, r.Dataset, r.Range); err != nil {
+			return err
+		}
 		if !r.Restart {
 			if run, err = findBackfill(ctx, tx, r); err != nil {
 				return err

@@ -14,7 +14,7 @@ WITH suspect AS (
 ), ahead AS (
     SELECT start_at
     FROM exporter.windows
-    WHERE dataset = $1 AND start_at IN (SELECT start_at FROM suspect) AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+    WHERE dataset = $1 AND start_at IN (SELECT start_at FROM suspect) AND NOT older_form AND (lease_until IS NULL OR lease_until <= clock_timestamp())
     ORDER BY start_at
     FOR UPDATE
 )

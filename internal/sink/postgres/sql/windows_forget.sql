@@ -6,6 +6,6 @@ WITH next AS (
 )
 UPDATE exporter.windows AS w
 SET state = 'due', rows = 0, reads = 0, attempts = 0, error = '', read_at = NULL, read_to = NULL,
-    next_read_at = w.start_at, lease_owner = NULL, lease_until = NULL, epoch = next.epoch
+    next_read_at = w.start_at, older_form = false, lease_owner = NULL, lease_until = NULL, epoch = next.epoch
 FROM next, forgotten
 WHERE w.dataset = $1 AND w.start_at = forgotten.start_at

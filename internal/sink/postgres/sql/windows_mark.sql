@@ -1,8 +1,8 @@
--- As backfill_mark.sql, of the windows that hold the given instants.
+-- As backfill_mark.sql, of the windows that hold the given instants, but for those that may not be read again.
 WITH marked AS (
     SELECT start_at
     FROM exporter.windows
-    WHERE dataset = $1
+    WHERE dataset = $1 AND NOT older_form
       AND start_at IN (
           SELECT w.start_at
           FROM unnest($2::timestamptz[]) AS i (at)

@@ -6,7 +6,7 @@ WITH settled AS (
             FROM unnest((SELECT reread FROM exporter.datasets WHERE name = $1)) AS delay
             WHERE end_at + delay > read_at) AS next_read_at
     FROM exporter.windows
-    WHERE dataset = $1 AND state IN ('read', 'final') AND read_to >= end_at
+    WHERE dataset = $1 AND state IN ('read', 'final') AND read_to >= end_at AND NOT older_form
     ORDER BY start_at
     FOR UPDATE
 )

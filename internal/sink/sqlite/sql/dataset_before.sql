@@ -1,1 +1,1 @@
-SELECT table_name, reread, config_hash FROM exporter_datasets WHERE name = :dataset
+SELECT table_name, reread, config_hash, form FROM exporter_datasets WHERE name = :dataset

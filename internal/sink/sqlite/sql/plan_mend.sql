@@ -8,7 +8,7 @@ SET state        = 'due',
     read_at      = NULL,
     read_to      = NULL,
     next_read_at = :now
-WHERE dataset = :dataset
+WHERE dataset = :dataset AND NOT older_form
   AND start_at IN (
       SELECT start_at FROM exporter_windows WHERE dataset = :dataset AND read_at > :ahead
       UNION

@@ -10,5 +10,6 @@ SET state        = 'due',
     next_read_at = start_at,
     lease_owner  = NULL,
     lease_until  = NULL,
+    older_form   = 0,
     epoch        = :epoch
 WHERE dataset = :dataset

@@ -1,0 +1,86 @@
+package schema
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+)
+
+// Form is what makes rows of a mapping what they are. Rows that have no key are compared by all that they hold, so that those
+// of two forms are never the same row.
+type Form struct {
+	Base     string            // what is so for all fields
+	Unmapped string            // what becomes of ids that are not among the fields
+	Fields   map[string]string // what becomes of each id that the mapping names
+}
+
+// dropped is what becomes of an id that is known and not wanted.
+const dropped = "dropped"
+
+// formOf is the form of the rows of a mapping that has been checked.
+func formOf(m Mapping) Form {
+	f := Form{Base: fmt.Sprintf("%s, times of %s", m.TimeField, m.Location), Unmapped: m.Unmapped.String(), Fields: map[string]string{}}
+	for _, field := range m.Fields {
+		f.Fields[field.ID] = formOfField(field, m.TransformKey)
+	}
+	for _, id := range m.Drop {
+		f.Fields[id] = dropped
+	}
+	return f
+}
+
+func formOfField(f Field, secret []byte) string {
+	kind := f.Type
+	if kind == Integer {
+		kind = Numeric // a column that is widened holds the same numbers
+	}
+	text := fmt.Sprintf("%s %s %s", f.Name, kind, f.Transform)
+	if f.Transform == HMAC {
+		text += " " + KeyDigest(secret)
+	}
+	return text
+}
+
+// KeyDigest tells keys of the transform hmac apart, and says nothing else of them.
+func KeyDigest(secret []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("which key this is"))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// String is the form as text, for Continues.
+func (f Form) String() string {
+	text, err := json.Marshal(f)
+	if err != nil {
+		panic(fmt.Sprintf("schema: form: %v", err)) // not of these types
+	}
+	return string(text)
+}
+
+// Continues reports whether rows of an older form can be compared with those of this one: at most fields were added whose
+// values the older rows have in Extra, or cannot have.
+func (f Form) Continues(older string) bool {
+	var before Form
+	if json.Unmarshal([]byte(older), &before) != nil || before.Base != f.Base || before.Unmapped != f.Unmapped {
+		return false
+	}
+	known := maps.Clone(f.Fields)
+	for id, what := range known {
+		if _, was := before.Fields[id]; !was && f.loses(what) {
+			return false
+		}
+	}
+	maps.DeleteFunc(known, func(id, _ string) bool { _, was := before.Fields[id]; return !was })
+	return maps.Equal(known, before.Fields)
+}
+
+// loses reports whether older rows lack, or have too much, of an id that is new in the mapping.
+func (f Form) loses(what string) bool {
+	if what == dropped {
+		return f.Unmapped == Keep.String()
+	}
+	return f.Unmapped == Ignore.String()
+}
