@@ -117,14 +117,24 @@ func (o *order) seeSort(row schema.Row) {
 	o.last = v
 }
 
-// shownTwice reports whether two times are of an hour that the clocks showed twice: without an offset it goes back once.
+// shownTwice reports whether two times are of those that the clocks showed twice: without an offset they go back once.
 func (o *order) shownTwice(a, b schema.Value) bool {
-	if o.kind != schema.Timestamp && o.kind != schema.Timestamptz || a.Time().Sub(b.Time()).Abs() > time.Hour {
-		return false
+	return (o.kind == schema.Timestamp || o.kind == schema.Timestamptz) && o.twice(a.Time()) && o.twice(b.Time())
+}
+
+// twice reports whether the clocks showed a time twice: it is one by the offset before a change of them, and by the one after.
+func (o *order) twice(at time.Time) bool {
+	offset := func(at time.Time) time.Duration {
+		_, seconds := at.In(o.location).Zone()
+		return time.Duration(seconds) * time.Second
 	}
-	_, before := a.Time().Add(-12 * time.Hour).In(o.location).Zone() // a wall clock is hours off at most
-	_, after := a.Time().Add(14 * time.Hour).In(o.location).Zone()
-	return before > after
+	shown := at // as UTC
+	if o.kind == schema.Timestamptz {
+		shown = at.Add(offset(at))
+	}
+	const day = 24 * time.Hour // no zone is further from UTC
+	before, after := offset(shown.Add(-day)), offset(shown.Add(day))
+	return before != after && offset(shown.Add(-before)) == before && offset(shown.Add(-after)) == after
 }
 
 func (o *order) compare(a, b schema.Value) int {

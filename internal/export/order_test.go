@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"testing"
+	"time"
 
 	"samespace-exporter/internal/schema"
 )
@@ -39,6 +40,53 @@ func TestOrderSeesAKeyAgain(t *testing.T) {
 				}
 				if got := o.err() != nil; got != test.again {
 					t.Errorf("disorder %t, want %t", got, test.again)
+				}
+			})
+		}
+	}
+}
+
+// Times may go back among those that the clocks show twice, and nowhere else.
+func TestOrderOfClocksThatAreSetBack(t *testing.T) {
+	const berlin, troll, lordHowe = "Europe/Berlin", "Antarctica/Troll", "Australia/Lord_Howe"
+	for _, test := range []struct {
+		zone     string
+		from, to string // by the clocks of the zone
+		fits     bool
+	}{
+		{berlin, "2024-10-27 02:59:59", "2024-10-27 02:00:00", true},
+		{berlin, "2024-10-27 02:30:00", "2024-10-27 02:10:00", true},
+		{berlin, "2024-10-27 03:00:00", "2024-10-27 02:30:00", false},
+		{berlin, "2024-10-27 02:10:00", "2024-10-27 01:50:00", false},
+		{berlin, "2024-10-27 12:30:00", "2024-10-27 12:10:00", false},
+		{berlin, "2024-10-26 12:30:00", "2024-10-26 12:10:00", false},
+		{berlin, "2024-03-31 03:30:00", "2024-03-31 03:10:00", false},
+		{berlin, "2024-10-27 12:10:00", "2024-10-27 12:30:00", true},
+		{troll, "2024-10-27 02:59:00", "2024-10-27 01:00:00", true},    // by two hours
+		{lordHowe, "2024-04-07 01:59:00", "2024-04-07 01:30:00", true}, // by half an hour
+		{lordHowe, "2024-04-07 01:59:00", "2024-04-07 01:29:00", false},
+	} {
+		for _, kind := range []schema.Type{schema.Timestamp, schema.Timestamptz} {
+			t.Run(fmt.Sprint(kind, " ", test.zone, " ", test.from), func(t *testing.T) {
+				location, err := time.LoadLocation(test.zone)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := &order{kind: kind, location: location}
+				for _, text := range []string{test.from, test.to} {
+					zone := time.UTC // as a wall clock is kept
+					if kind == schema.Timestamptz {
+						zone = location
+					}
+					at, err := time.ParseInLocation(time.DateTime, text, zone)
+					if err != nil {
+						t.Fatal(err)
+					}
+					o.turn()
+					o.see(schema.Row{Values: []schema.Value{schema.TimeValue(at)}})
+				}
+				if fits := o.err() == nil; fits != test.fits {
+					t.Errorf("from %s to %s: in order %t, want %t", test.from, test.to, fits, test.fits)
 				}
 			})
 		}
