@@ -96,3 +96,22 @@ func TestLiveEdge(t *testing.T) {
 		}
 	})
 }
+
+// A tick behind the end of a window, and before all of it may be read, has the next one read no more than the tail.
+func TestTailAfterATickBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		w := newWorld(t, k, calls(4000), start, nil)
+		at := func(minute int) export.Summary {
+			w.clock.Advance(start.Add(time.Duration(minute)*time.Minute + 50*time.Millisecond).Sub(w.clock.Now()))
+			return w.export()
+		}
+		at(55)
+		at(60)
+		before := w.count("select rows from %s where read_to is not null order by start_at limit 1", k.own("windows"))
+		if s := at(65); s.RowsRead > before/2 {
+			t.Errorf("the tail of a window of %d rows took a reading of %d", before, s.RowsRead)
+		}
+	})
+}

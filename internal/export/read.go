@@ -363,8 +363,11 @@ func (s *span) fully(t *tally, readTo time.Time) sink.Reading {
 		r.NextReadAt = s.now().Add(retryDelay(t.Attempts))
 		return r
 	}
-	if readTo.Before(t.Window.End) {
+	if readTo.Before(t.Window.End) { // it is due as soon as the edge has moved
 		r.State, r.NextReadAt = sink.StateRead, s.dueAt
+		if t.Window.End.Before(s.dueAt) { // later than ReadAt of the tail to come it would look like a mark
+			r.NextReadAt = t.Window.End
+		}
 		return r
 	}
 	if tailOnly {
