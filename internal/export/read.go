@@ -133,8 +133,23 @@ func (s *span) readWhole(ctx context.Context, stretch window.Window) (part, erro
 	if err := s.allowed(stretch); err != nil {
 		return part{}, err
 	}
-	p, err := s.readSteadily(ctx, s.wanted(stretch))
+	w := s.wanted(stretch)
+	p, err := s.readSteadily(ctx, w)
+	if err == nil && w.lead > 0 && s.lead(stretch) == 0 { // as its rows have shown
+		p, err = s.readWithoutLead(ctx, w, p)
+	}
 	s.heed(ctx, stretch, p.reading, err)
+	return p, err
+}
+
+// readWithoutLead reads once more what was read with a lead, in the same memory.
+func (s *span) readWithoutLead(ctx context.Context, w wanted, led part) (part, error) {
+	w.lead, w.memory = 0, led.memory
+	p, err := s.readSteadily(ctx, w)
+	p.reading.Requests += led.reading.Requests
+	p.reading.Took += led.reading.Took
+	p.reading.Waited += led.reading.Waited
+	p.mapping += led.mapping
 	return p, err
 }
 
@@ -191,12 +206,15 @@ func (s *span) expect(stretch window.Window) float64 {
 
 // lead is how much earlier than a stretch its reading begins. From the start of the window that is still open it
 // is the overlap, which does not end at a window's bound. Rows that cannot be told apart by key, nor put into
-// their window by time (a day is none), would be there twice: for them there is none.
+// their window by time (a day is none), would be there twice: for them there is none. Nor for what is of all that is asked
+// for, once its times were seen not to tell what the API sends of the second before.
 func (s *span) lead(stretch window.Window) time.Duration {
 	table := s.Dataset.Mapper.Table()
 	first := s.tallies[0].Entry
 	switch {
 	case len(table.Key) == 0 && (table.TimeField == "" || s.Dataset.Write == sink.ReplaceWindows && s.Dataset.timeField().kind == schema.Date):
+		return 0
+	case s.Dataset.whole() && (s.Dataset.Snapshot || table.TimeField == "" || s.lasting.server.strayed()):
 		return 0
 	case stretch.Start.Equal(first.Window.Start) && s.edge.Before(first.Window.End):
 		return max(lead, s.Dataset.Overlap)

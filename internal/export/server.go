@@ -76,6 +76,13 @@ func (s *server) draws() bool {
 
 func (s *server) drawsLocked() bool { return !s.strays && s.nearerTears < maxNearerTears }
 
+// strayed reports whether a row had no time, or one outside of what was asked for.
+func (s *server) strayed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.strays
+}
+
 func (s *server) page() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
