@@ -54,7 +54,8 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// CommitsAtOnce is false only of a table with a history, whose commits take turns.
+// CommitsAtOnce is false of a table with a history, whose commits take turns. Those that append do so, too, but nobody is told of
+// a table alone whether it is appended to: lanes for it only wait.
 func (w *Warehouse) CommitsAtOnce(t schema.Table) bool { return !t.History }
 
 // storeFurtherRows writes the batch's rows of further tables, which all are staged in the same place.

@@ -25,6 +25,11 @@ func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at t
 		return sink.Counts{}, fmt.Errorf("the rows of %s have a key: they can only be upserted", a.name())
 	}
 	a.exportedAt = at
+	if b.Write == sink.Append {
+		if err := a.takeAppendTurn(ctx, conn); err != nil {
+			return sink.Counts{}, err
+		}
+	}
 	scope := a.scopeOf(b)
 	there, err := a.contents(ctx, conn.PgConn(), scope, b.Promote)
 	if err != nil {
@@ -34,6 +39,13 @@ func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at t
 		return a.addMissing(ctx, conn, there)
 	}
 	return a.replace(ctx, conn, scope, there)
+}
+
+// takeAppendTurn keeps other commits from appending to the table until this one has ended: a row whose time is of another
+// window may be sent with both, and must not be found missing by both.
+func (a *arranged) takeAppendTurn(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, statement("take_turn"), "append to "+a.name())
+	return err
 }
 
 // scope is the part of a table that a batch is about: windows, or all of it.

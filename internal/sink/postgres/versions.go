@@ -27,7 +27,7 @@ func (t target) takeTurn(ctx context.Context, conn *pgx.Conn, at time.Time) (tim
 		return at, nil
 	}
 	queued := &pgx.Batch{}
-	queued.Queue(statement("history_turn"), "history of "+t.name())
+	queued.Queue(statement("take_turn"), "history of "+t.name())
 	queued.Queue(statement("history_now")).QueryRow(func(row pgx.Row) error { return row.Scan(&at) })
 	err := conn.SendBatch(ctx, queued).Close()
 	return at, err

@@ -14,6 +14,7 @@ func concurrencyTests() []exercise {
 	return []exercise{
 		{"every window is read once", testConcurrentClaims},
 		{"the same keys from two sides", testConcurrentKeys},
+		{"the same appended rows from two sides", testConcurrentAppends},
 		{"planned at once", testConcurrentPlans},
 		{"prepared at once", testConcurrentPrepares},
 		{"the first tables prepared at once", testConcurrentFirstPrepares},
@@ -105,6 +106,31 @@ func testConcurrentKeys(b bench) {
 	})
 	equal(b, "rows", b.cell(`SELECT count(*) FROM `+b.Table(calls)), fmt.Sprint(keys))
 	equal(b, "round", b.cell(`SELECT DISTINCT seconds FROM `+b.Table(calls)), "3")
+}
+
+// A row whose time is another window's may be sent with several windows, and is appended once.
+func testConcurrentAppends(b bench) {
+	const rounds, keys = 5, 500
+	b.aggregates(4 * rounds)
+	b.together(func(ctx context.Context, w Warehouse, n int) error {
+		for round := range rounds {
+			l, ok, err := w.Claim(ctx, within(hours(4*round+n, 4*round+n+1)))
+			if err != nil || !ok {
+				return fmt.Errorf("claim: %t, %w", ok, err)
+			}
+			var rows []sink.Row
+			for key := range keys {
+				rows = append(rows, call(fmt.Sprintf("%d %03d", round, key), clock(0, 1), "a", 1))
+			}
+			batch := read(l, clock(4*rounds, 0), clock(0, 0), rows...)
+			batch.Table, batch.Write = keylessDataset().Table, sink.Append
+			if _, err := w.Commit(ctx, batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	equal(b, "rows", b.cell(`SELECT count(*) FROM `+b.Table(calls)), fmt.Sprint(rounds*keys))
 }
 
 func testConcurrentPlans(b bench) {
