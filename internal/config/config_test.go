@@ -351,6 +351,13 @@ func TestHash(t *testing.T) {
 	if hash("type: text", "type: text, title: The call") != base {
 		t.Error("a title changes the hash")
 	}
+	keyed := func(secret string) string {
+		return hash(line+"  fields: {5ef594e0eba06ff9adbcfc07: {name: call_id, type: text}}",
+			line+"  transform_key: "+secret+"\n  fields: {5ef594e0eba06ff9adbcfc07: {name: call_id, type: text, transform: hmac}}")
+	}
+	if keyed("one-secret") == keyed("another-secret") || keyed("one-secret") != keyed("one-secret") {
+		t.Error("the hash does not tell keys of a transform apart: two processes would write rows side by side that differ")
+	}
 }
 
 func TestLoadSaysThatAFileIsMissing(t *testing.T) {

@@ -171,7 +171,7 @@ func (d Dataset) Grid() window.Grid {
 
 // Hash is a stable hash of what shapes the report's rows: where they come from, the mapping, how they are
 // written. What only says when and how fast they are read leaves it alone, and so do titles, the order of
-// fields, and secrets.
+// fields, and secrets, but for a digest of a transform_key that is used.
 func (r Report) Hash() string { return r.Dataset.hash(r.ReportID) }
 
 // Hash is a stable hash of what shapes the insight's rows, as for a report.
@@ -190,6 +190,9 @@ func (d Dataset) hash(ids ...string) string {
 		d.Filters, fields, d.OnBadRow, d.Unmapped, d.Deleted}
 	if d.History { // who keeps none must not write beside who does
 		parts = append(parts, "history")
+	}
+	if slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Transform == TransformHMAC && !f.Drop }) {
+		parts = append(parts, schema.KeyDigest([]byte(d.TransformKey.Reveal())))
 	}
 	return hashOf(parts...)
 }

@@ -116,8 +116,20 @@ func (d *draft) checkWrite() {
 		}
 		d.Deleted = DeletedKeep // the defaults mean the datasets that can
 	}
+	if d.Write == WriteAppend && d.TimeRange == "" {
+		d.checkAppended()
+	}
 	if d.History {
 		d.checkHistory()
+	}
+}
+
+// checkAppended refuses windows that appended rows do not tell by their time: equal rows of two of them would be one.
+func (d *draft) checkAppended() {
+	byDay := slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Name == d.TimeField && f.Type == schema.Date })
+	if byDay && d.Window.Size < 24*time.Hour {
+		d.at("time_field").wrong("%s is a day, and windows of %s are parts of one: appended rows that are equal but for the hour would be one row; "+
+			"write window: {size: 1d}, or map a time", d.TimeField, formatDuration(d.Window.Size))
 	}
 }
 

@@ -220,6 +220,8 @@ func (c *mappingCheck) key() {
 			c.fail(path, "%s is %s, which cannot tell rows apart", name, f.Type)
 		case slices.Index(c.mapping.Key, name) < i:
 			c.fail(path, "%s is named twice", name)
+		case f.Transform == Last4 && len(c.mapping.Key) == 1:
+			c.fail(path, "%s has the transform last4: rows that end alike would take each other's place", name)
 		}
 	}
 }

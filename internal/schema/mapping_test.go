@@ -111,6 +111,21 @@ func TestCompileWantsTheTimeFieldToBeThere(t *testing.T) {
 	}
 }
 
+// The last four characters tell no rows apart; beside another field they may.
+func TestCompileRefusesAKeyThatMergesRows(t *testing.T) {
+	m := callsMapping()
+	place := slices.IndexFunc(m.Fields, func(f schema.Field) bool { return f.Name == m.Key[0] })
+	m.Fields[place].Transform = schema.Last4
+	_, err := schema.Compile(m)
+	if got := mappingPaths(t, err); !slices.Equal(got, []string{"key[0]"}) {
+		t.Errorf("got faults at %v", got)
+	}
+	m.Key = append(m.Key, m.TimeField)
+	if _, err := schema.Compile(m); err != nil {
+		t.Errorf("with another field in the key: %v", err)
+	}
+}
+
 // mappingPaths are the paths of the mapping errors that err joins.
 func mappingPaths(t *testing.T, err error) []string {
 	t.Helper()
