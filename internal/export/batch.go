@@ -94,15 +94,21 @@ func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first in
 // beyond reports whether a time is not of what was asked for.
 func (p part) beyond(at time.Time) bool { return at.Before(p.asked.Start) || at.After(p.asked.End) }
 
-// whereRejected is where a rejected row is known to lie: in the second of its own time, or else in all that was read. Not in
-// its window: one that is read in parts has no reading that would hold all of it.
+// led reports whether a time is of the second before the stretch: the row may be the neighbour's, or be sent with no other
+// stretch, since the API has it a little later. An overlap may be longer: who reads what is before that second is sent it.
+func (p part) led(at time.Time) bool {
+	return at.Before(p.stretch.Start) && !at.Before(p.stretch.Start.Add(-lead))
+}
+
+// whereRejected is where a rejected row is known to lie: in the second of its own time, or else in all that was read, where who
+// reads that second may not be sent it. Not in its window: one that is read in parts has no reading that would hold all of it.
 func (s *span) whereRejected(raw string, p part) window.Window {
 	v, ok := s.Dataset.Mapper.TimeOf(raw)
 	if !ok || s.Dataset.Snapshot {
 		return p.stretch
 	}
 	instant := s.Dataset.timeField().instant(v)
-	if p.beyond(instant) { // who reads that second may not be sent it
+	if p.beyond(instant) || p.led(instant) {
 		return p.stretch
 	}
 	at := instant.Truncate(time.Second)

@@ -57,6 +57,20 @@ func (w *world) startsAs(zone *time.Location, layout string) {
 	}}
 }
 
+// showsStarts has the API show when calls start by so much later than it goes by.
+func (w *world) showsStarts(later time.Duration) {
+	field := regexp.MustCompile(`"` + w.report.TimeField + `":"([^"]*)"`)
+	w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
+		return field.ReplaceAllStringFunc(raw, func(found string) string {
+			at, err := time.Parse(time.RFC3339Nano, field.FindStringSubmatch(found)[1])
+			if err != nil {
+				w.Error(err)
+			}
+			return fmt.Sprintf("%q:%q", w.report.TimeField, at.Add(later).Format(time.RFC3339Nano))
+		})
+	}}
+}
+
 // mustHaveEach fails unless each call is there exactly once.
 func (w *world) mustHaveEach(since, end time.Time) {
 	w.Helper()
@@ -168,6 +182,29 @@ func TestRejectsOfAnotherTimeThanTheAPIs(t *testing.T) {
 		rows, rejects := w.count("select count(*) from %s", k.table("calls")), w.count("select count(*) from %s", k.own("rejects"))
 		if rejects == 0 || rows+rejects < all {
 			t.Errorf("of %d calls %d are in the table and %d in the quarantine", all, rows, rejects)
+		}
+	})
+}
+
+// A reject whose time is of the second before the window that it was sent with stays when the window before is read again.
+func TestARejectALittleEarlierThanItsWindow(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(100), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
+		w.showsStarts(-700 * time.Millisecond)
+		bad := since.Add(3*time.Hour + 200*time.Millisecond)
+		if _, err := w.sim.Insert(w.report.ID, bad, map[string]any{w.report.Metric("duration_s").ID: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(100 * time.Hour)
+		w.pass(upToStart(since))
+		rejects := func() int { return w.count("select count(*) from %s", k.own("rejects")) }
+		first := rejects()
+		w.hourly(since.Add(2*time.Hour), since.Add(3*time.Hour))
+		if then := rejects(); first != 1 || then != 1 {
+			t.Errorf("%d rejects, then %d: the row is neither in the table nor in the quarantine", first, then)
 		}
 	})
 }
