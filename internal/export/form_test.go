@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -95,4 +96,30 @@ func (w *world) every(d time.Duration, since, end time.Time) {
 			w.Fatal(err)
 		}
 	}
+}
+
+// A text field that is added, of a number with a trailing zero: _extra has it without.
+func TestAppendedTextOfANumber(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		const rate = "5f0000000000000000000002"
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(400), since, nil)
+		w.clock.Advance(100 * time.Hour)
+		api := rewriting{w.exporter.Source, func(raw string) string { return strings.TrimSuffix(raw, "}") + `,"` + rate + `":1.50}` }}
+		for i := range 2 {
+			w.keyless(sink.Append, func(m *schema.Mapping) {
+				if i == 1 {
+					m.Fields = append(m.Fields, schema.Field{ID: rate, Name: "rate", Type: schema.Text})
+				}
+			})
+			w.exporter.Dataset.ConfigHash = fmt.Sprint(i)
+			w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+			w.exporter.Source = api
+			w.pass(upToStart(since))
+			w.again()
+			w.mustHaveEach(since, start)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 
 	"samespace-exporter/internal/jsonscan"
 )
@@ -52,6 +53,19 @@ func (m *Mapper) Promote(row Row, columns []string) (promoted Row, changed bool,
 		row.Extra = StrValue(string(left))
 	}
 	return row, true, misfits
+}
+
+// PlainText is one form of the texts that a value may have: as it was sent, or as Extra held it. 1.50 is 1.5, and so are objects
+// whose members are in another order the same.
+func PlainText(text string) string {
+	if text == "" || !strings.ContainsRune("-0123456789{[", rune(text[0])) { // a quick look: most texts are words
+		return text
+	}
+	plain, err := CanonicalJSON(text)
+	if err != nil {
+		return text
+	}
+	return plain
 }
 
 // promotable is the column of an id, unless it is one of the key: a row cannot get another key.

@@ -31,12 +31,16 @@ func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at t
 		}
 	}
 	scope := a.scopeOf(b)
-	there, err := a.contents(ctx, conn.PgConn(), scope, b.Promote)
+	contentOf := a.content
+	if b.Write == sink.Append {
+		contentOf = a.plainContent
+	}
+	there, err := a.contents(ctx, conn.PgConn(), scope, b.Promote, contentOf)
 	if err != nil {
 		return sink.Counts{}, err
 	}
 	if b.Write == sink.Append {
-		return a.addMissing(ctx, conn, there)
+		return a.addMissing(ctx, conn, there, contentOf)
 	}
 	return a.replace(ctx, conn, scope, there)
 }
@@ -87,6 +91,9 @@ func (s scope) group(window time.Time) int64 {
 	return window.UnixMicro()
 }
 
+// contentOf is all that a row holds, in the form that rows are compared in.
+type contentOf func(*sink.Row) string
+
 // contents counts the rows that a table has, by group and content.
 type contents map[int64]map[string]int64
 
@@ -98,7 +105,7 @@ func (c contents) add(group int64, content string) {
 }
 
 // contents reads what the table has, in the form that promote gives it.
-func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, promote sink.Promote) (contents, error) {
+func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, promote sink.Promote, contentOf contentOf) (contents, error) {
 	values, oids := split(s.parameters())
 	result := conn.ExecParams(ctx, a.readContents(s), values, oids, []int16{binaryFormat}, []int16{binaryFormat})
 	there, columns := contents{}, names(a.Columns)
@@ -115,7 +122,7 @@ func (a *arranged) contents(ctx context.Context, conn *pgconn.PgConn, s scope, p
 		if promote != nil {
 			row.Row, _, _ = promote(row.Row, columns)
 		}
-		there.add(s.group(start.Time()), a.content(&row))
+		there.add(s.group(start.Time()), contentOf(&row))
 	}
 	if _, err := result.Close(); err != nil {
 		return nil, err
@@ -142,11 +149,23 @@ func (a *arranged) content(row *sink.Row) string {
 	return string(appendField(buf, schema.JSON, row.Extra))
 }
 
+// plainContent is content for rows that may have been promoted: a text that was sent as a number is no other than what Extra
+// made of it.
+func (a *arranged) plainContent(row *sink.Row) string {
+	plain := sink.Row{Row: schema.Row{Values: slices.Clone(row.Values), Extra: row.Extra}}
+	for i, v := range plain.Values {
+		if a.Columns[i].Type == schema.Text && !v.IsNull() {
+			plain.Values[i] = schema.StrValue(schema.PlainText(v.Str()))
+		}
+	}
+	return a.content(&plain)
+}
+
 // addMissing writes the rows that the table does not have.
-func (a *arranged) addMissing(ctx context.Context, conn *pgx.Conn, there contents) (counts sink.Counts, err error) {
+func (a *arranged) addMissing(ctx context.Context, conn *pgx.Conn, there contents, contentOf contentOf) (counts sink.Counts, err error) {
 	a.verdicts = make([]verdict, len(a.rows))
 	for i := range a.rows {
-		group, content := a.rows[i].WindowStart.UnixMicro(), a.content(&a.rows[i])
+		group, content := a.rows[i].WindowStart.UnixMicro(), contentOf(&a.rows[i])
 		if there[group][content] > 0 {
 			there[group][content]--
 			a.verdicts[i] = unchanged

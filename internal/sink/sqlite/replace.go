@@ -71,6 +71,18 @@ func (s rowset) windowOf(row []any) string {
 
 func (s rowset) content(row []any) string { return keyText(row[:s.shape.compared()]) }
 
+// plainContent is content for rows that may have been promoted: a text that was sent as a number is no other than what Extra
+// made of it.
+func (s rowset) plainContent(row []any) string {
+	plain := slices.Clone(row[:s.shape.compared()])
+	for i, v := range plain {
+		if text, is := v.(string); is && s.shape.columns[i].Type == schema.Text {
+			plain[i] = schema.PlainText(text)
+		}
+	}
+	return keyText(plain)
+}
+
 // contents counts the rows that a table has, by group and content.
 type contents map[string]map[string]int64
 
@@ -87,7 +99,10 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 	if err != nil {
 		return nil, err
 	}
-	there := contents{}
+	there, contentOf := contents{}, s.content
+	if b.Write == sink.Append {
+		contentOf = s.plainContent
+	}
 	var names []string
 	for _, c := range b.Table.Columns {
 		names = append(names, c.Name)
@@ -100,7 +115,7 @@ func (s rowset) contents(ctx context.Context, tx *transaction, of scope, b sink.
 	rows, err := tx.QueryContext(ctx, s.shape.contents(of), args...) //nolint:sqlclosecheck // each closes it
 	err = each(rows, err, func() error {
 		err := rows.Scan(to...)
-		there.add(of.group(s.windowOf(row)), s.content(promoted(b.Table, names, row, b.Promote)))
+		there.add(of.group(s.windowOf(row)), contentOf(promoted(b.Table, names, row, b.Promote)))
 		return err
 	})
 	return there, err
@@ -128,7 +143,7 @@ func promoted(t schema.Table, names []string, row []any, promote sink.Promote) [
 func (s rowset) addMissing(ctx context.Context, tx *transaction, there contents, now time.Time) (sink.Counts, error) {
 	var fresh [][]any
 	for _, row := range s.rows {
-		window, content := s.windowOf(row), s.content(row)
+		window, content := s.windowOf(row), s.plainContent(row)
 		if there[window][content] > 0 {
 			there[window][content]--
 			continue
