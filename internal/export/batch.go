@@ -22,10 +22,13 @@ func (s *span) batchOf(p part) *sink.Batch {
 		return b
 	}
 	windowOf := s.windowFinder(b.Table, p)
-	kept := 0
+	kept, later := 0, 0
 	for i := range b.Rows {
 		start, at, ok := windowOf(b.Rows[i].Row)
 		if !ok {
+			if !start.Before(p.stretch.End) {
+				later++
+			}
 			continue
 		}
 		if kept < i {
@@ -37,12 +40,22 @@ func (s *span) batchOf(p part) *sink.Batch {
 			s.tallies[at].rows++
 		}
 	}
+	if kept == 0 && later > 0 && s.Dataset.Kind == sink.KindInsight {
+		s.tellLater(p.stretch, later)
+	}
 	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
 		bounds := s.whereRejected(b.Rejects[i].Raw, p)
 		b.Rejects[i].WindowStart, b.Rejects[i].WindowEnd = bounds.Start, bounds.End
 	}
 	return b
+}
+
+// tellLater warns of an insight of which nothing is kept. That nobody else has its rows is likely, not certain: an API whose ranges
+// hold their end sends a sum of what is there.
+func (s *span) tellLater(stretch window.Window, rows int) {
+	s.Logger.Warn("nothing of what the insight says of a window is kept, since its times are later: if it labels sums by the end of what "+
+		"they are about, leave key and time_field out and set write: replace", "dataset", s.Dataset.Name, "window", stretch.String(), "rows", rows)
 }
 
 // windowFinder tells the window that a row falls in by its time, and where in the lease that window is (-1: the row

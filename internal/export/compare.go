@@ -56,7 +56,7 @@ func (c *comparison) compare(ctx context.Context, part *sink.Batch) error {
 	var stored []sink.StoredRow
 	if c.table.TimeField != "" {
 		var err error
-		if stored, err = c.storedIn(ctx, part.Range); err != nil {
+		if stored, err = c.stored(ctx, part.Range); err != nil {
 			return err
 		}
 	}
@@ -67,8 +67,11 @@ func (c *comparison) compare(ctx context.Context, part *sink.Batch) error {
 	return c.compareByKey(ctx, part, stored)
 }
 
-// storedIn is what the table has of a stretch of time.
-func (c *comparison) storedIn(ctx context.Context, stretch window.Window) ([]sink.StoredRow, error) {
+// stored is what the table has of a stretch of time: of a window that is replaced what was sent for it, whatever its time.
+func (c *comparison) stored(ctx context.Context, stretch window.Window) ([]sink.StoredRow, error) {
+	if c.replaces() {
+		return c.Warehouse.StoredByWindow(ctx, c.table, stretch)
+	}
 	rows, err := c.Warehouse.StoredIn(ctx, c.table, c.field.around(stretch))
 	return slices.DeleteFunc(rows, func(row sink.StoredRow) bool {
 		at, _ := c.field.at(row.Row.Row)
@@ -132,13 +135,15 @@ func (c *comparison) sentIn(part *sink.Batch) map[string]schema.Row {
 	return sent
 }
 
+func (c *comparison) replaces() bool { return c.Dataset.Write == sink.ReplaceWindows }
+
 // compareContent compares rows that have no key: how often each is there. Rows without a time are left out, since they
-// may be of any window.
+// may be of any window, but where windows are replaced.
 func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	more := map[string]int{} // how much more often the API has a row
 	rows := map[string]schema.Row{}
 	count := func(row schema.Row, n int) {
-		if at, ok := c.field.at(row); ok && part.Range.Contains(at) {
+		if at, ok := c.field.at(row); c.replaces() || ok && part.Range.Contains(at) {
 			content := row.Text(everyColumn(c.table)) + "\x00" + row.Extra.Str()
 			more[content] += n
 			rows[content] = row
@@ -163,10 +168,10 @@ func (c *comparison) compareContent(part *sink.Batch, stored []sink.StoredRow) {
 	}
 }
 
-// tell notes a row that differs. One without a time is said to be of the first window that was read.
+// tell notes a row that differs. One whose time is not of the stretch is said to be of the first window of it.
 func (c *comparison) tell(kind string, stretch window.Window, row schema.Row, columns []string) {
 	at, ok := c.field.at(row)
-	if !ok {
+	if !ok || !stretch.Contains(at) {
 		at = stretch.Start
 	}
 	d := c.differenceAt(at)

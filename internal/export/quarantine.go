@@ -70,14 +70,14 @@ func (e *Exporter) mapAgain(page []sink.Quarantined, now time.Time) sink.Retry {
 	return retry
 }
 
-// windowOf is the start of the window that a reject's row falls in: by its time, or else by where it is known to lie. A
-// row of a snapshot has none: when it was seen counts.
+// windowOf is the start of the window that a reject's row falls in: by its time, or else by where it is known to lie. Where
+// windows are replaced it is the one that the row was sent for. A row of a snapshot has none: when it was seen counts.
 func (e *Exporter) windowOf(row schema.Row, q sink.Quarantined) time.Time {
 	if e.Dataset.Snapshot {
 		return q.LastSeen
 	}
 	at, ok := e.Dataset.timeField().at(row)
-	if !ok {
+	if !ok || e.Dataset.Write == sink.ReplaceWindows {
 		at = q.WindowStart
 	}
 	return e.Dataset.Grid.At(at).Start
