@@ -7,6 +7,7 @@ import (
 
 	"samespace-exporter/internal/schema"
 	"samespace-exporter/internal/sink"
+	"samespace-exporter/internal/window"
 )
 
 // Quarantine keeps the rows that did not fit the mapping.
@@ -70,14 +71,16 @@ func (e *Exporter) mapAgain(page []sink.Quarantined, now time.Time) sink.Retry {
 	return retry
 }
 
-// windowOf is the start of the window that a reject's row falls in: by its time, or else by where it is known to lie. Where
-// windows are replaced it is the one that the row was sent for. A row of a snapshot has none: when it was seen counts.
+// windowOf is the start of the window that a reject's row falls in: by its time, or else by where it is known to lie. A
+// row of a snapshot has none: when it was seen counts. Where windows are replaced a row of another time is the window's that it
+// was sent for, but for one of the second before, which the window before is sent, too.
 func (e *Exporter) windowOf(row schema.Row, q sink.Quarantined) time.Time {
 	if e.Dataset.Snapshot {
 		return q.LastSeen
 	}
 	at, ok := e.Dataset.timeField().at(row)
-	if !ok || e.Dataset.Write == sink.ReplaceWindows {
+	sent := window.Window{Start: q.WindowStart.Add(-lead), End: q.WindowEnd}
+	if !ok || e.Dataset.Write == sink.ReplaceWindows && !sent.Contains(at) {
 		at = q.WindowStart
 	}
 	return e.Dataset.Grid.At(at).Start
