@@ -87,14 +87,16 @@ func (s *span) windowFinder(table schema.Table, p part) func(schema.Row) (start 
 }
 
 // elsewhere is the window of a row whose time is not of the stretch. Within what was asked for it is a neighbour's, which is
-// sent it, too. Beyond that, nobody else may be sent it: the API goes by another time than the time field, or that is a day, or
-// the clocks were set back.
+// sent it, too, unless the API has it a little later: appended rows are compared, so that it need not be known of them. Beyond
+// that, nobody else may be sent it: the API goes by another time than the time field, or that is a day, or the clocks were set back.
 func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first int) (start time.Time, at int, ok bool) {
 	own := s.Dataset.Grid.At(instant).Start
 	switch {
 	case s.Dataset.Kind == sink.KindInsight: // a sum over the second before the window, of what has a sum of its own
 		return own, -1, false
 	case len(table.Key) > 0:
+		return own, -1, true
+	case s.Dataset.Write == sink.Append && p.led(instant):
 		return own, -1, true
 	case !p.beyond(instant):
 		return own, -1, false

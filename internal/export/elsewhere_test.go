@@ -166,6 +166,30 @@ func TestAppendedByAnotherTime(t *testing.T) {
 	})
 }
 
+// A call whose time is shown a little earlier than the API goes by is sent with no other window.
+func TestAppendedALittleEarlier(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-12 * time.Hour)
+		w := newWorld(t, k, calls(100), since, nil)
+		w.keyless(sink.Append)
+		w.showsStarts(-700 * time.Millisecond)
+		for h := since; h.Before(start); h = h.Add(time.Hour) {
+			for _, at := range []time.Duration{200 * time.Millisecond, time.Hour - 200*time.Millisecond} {
+				if _, err := w.sim.Insert(w.report.ID, h.Add(at), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.clock.Advance(100 * time.Hour)
+		w.pass(upToStart(since))
+		w.mustHaveEach(since, start)
+		w.hourly(since, start)
+		w.mustHaveEach(since, start)
+	})
+}
+
 // A reject stays until the range that sent it is read again, whatever its time says.
 func TestRejectsOfAnotherTimeThanTheAPIs(t *testing.T) {
 	t.Parallel()
