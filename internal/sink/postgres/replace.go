@@ -25,14 +25,11 @@ func (a *arranged) store(ctx context.Context, conn *pgx.Conn, b sink.Batch, at t
 		return sink.Counts{}, fmt.Errorf("the rows of %s have a key: they can only be upserted", a.name())
 	}
 	a.exportedAt = at
+	scope, contentOf := a.scopeOf(b), a.content
 	if b.Write == sink.Append {
 		if err := a.takeAppendTurn(ctx, conn); err != nil {
 			return sink.Counts{}, err
 		}
-	}
-	scope := a.scopeOf(b)
-	contentOf := a.content
-	if b.Write == sink.Append {
 		contentOf = a.plainContent
 	}
 	there, err := a.contents(ctx, conn.PgConn(), scope, b.Promote, contentOf)
