@@ -99,7 +99,8 @@ func TestAClockThatWasSetBackIsInTheWayOnce(t *testing.T) {
 		if err != nil || len(s.Failed) > 0 {
 			t.Fatalf("%v, failed: %v", err, s.Failed)
 		}
-		if n := r.overtaken.Load(); n == 0 || n > 3 {
+		// Of ten spans those that three lanes had claimed by then: each the one that it reads, and the one before.
+		if n := r.overtaken.Load(); n == 0 || n > 6 {
 			t.Errorf("%d commits were overtaken", n)
 		}
 		w.mustEqualTruth(since, start)
