@@ -45,28 +45,24 @@ func (r rewritten) Take(rows []string, again bool) error {
 
 // startsAs has the API show when calls start in a layout of a zone.
 func (w *world) startsAs(zone *time.Location, layout string) {
-	field := regexp.MustCompile(`"` + w.report.TimeField + `":"([^"]*)"`)
-	w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
-		return field.ReplaceAllStringFunc(raw, func(found string) string {
-			at, err := time.Parse(time.RFC3339Nano, field.FindStringSubmatch(found)[1])
-			if err != nil {
-				w.Error(err)
-			}
-			return fmt.Sprintf("%q:%q", w.report.TimeField, at.In(zone).Format(layout))
-		})
-	}}
+	w.shows(w.report.TimeField, func(at time.Time) string { return at.In(zone).Format(layout) })
 }
 
-// showsStarts has the API show when calls start by so much later than it goes by.
-func (w *world) showsStarts(later time.Duration) {
-	field := regexp.MustCompile(`"` + w.report.TimeField + `":"([^"]*)"`)
+// showsLater has the API show the times of an id by so much later than it goes by.
+func (w *world) showsLater(id string, later time.Duration) {
+	w.shows(id, func(at time.Time) string { return at.Add(later).Format(time.RFC3339Nano) })
+}
+
+// shows has the API show the times of an id in another way.
+func (w *world) shows(id string, as func(at time.Time) string) {
+	field := regexp.MustCompile(`"` + id + `":"([^"]*)"`)
 	w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
 		return field.ReplaceAllStringFunc(raw, func(found string) string {
 			at, err := time.Parse(time.RFC3339Nano, field.FindStringSubmatch(found)[1])
 			if err != nil {
 				w.Error(err)
 			}
-			return fmt.Sprintf("%q:%q", w.report.TimeField, at.Add(later).Format(time.RFC3339Nano))
+			return fmt.Sprintf("%q:%q", id, as(at))
 		})
 	}}
 }
@@ -172,7 +168,7 @@ func TestAppendedALittleEarlier(t *testing.T) {
 		since := start.Add(-12 * time.Hour)
 		w := newWorld(t, k, calls(100), since, nil)
 		w.keyless(sink.Append)
-		w.showsStarts(-700 * time.Millisecond)
+		w.showsLater(w.report.TimeField, -700*time.Millisecond)
 		for h := since; h.Before(start); h = h.Add(time.Hour) {
 			for _, at := range []time.Duration{200 * time.Millisecond, time.Hour - 200*time.Millisecond} {
 				if _, err := w.sim.Insert(w.report.ID, h.Add(at), nil); err != nil {
@@ -217,7 +213,7 @@ func TestARejectALittleEarlierThanItsWindow(t *testing.T) {
 		t.Parallel()
 		since := start.Add(-6 * time.Hour)
 		w := newWorld(t, k, calls(100), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-		w.showsStarts(-700 * time.Millisecond)
+		w.showsLater(w.report.TimeField, -700*time.Millisecond)
 		bad := since.Add(3*time.Hour + 200*time.Millisecond)
 		if _, err := w.sim.Insert(w.report.ID, bad, map[string]any{w.report.Metric("duration_s").ID: "x"}); err != nil {
 			t.Fatal(err)
@@ -263,13 +259,8 @@ func TestSumsOfAnHourByKey(t *testing.T) {
 		t.Parallel()
 		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
 		w := newWorld(t, k, calls(600), since, nil)
-		i := insights()[3] // a line by the hour
-		i.fields[0].Type = schema.Timestamptz
-		w.insight(i, sink.Upsert)
-		d := &w.exporter.Dataset
-		d.Query.Key = []string{i.fields[0].ID}
-		d.Mapper = w.compile(schema.Mapping{Table: "calls", Key: []string{"hour"}, TimeField: "hour", Fields: i.fields})
-		d.Grid = gridOf(t, time.Hour, nil)
+		i := w.sumsByHour("hour")
+		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
 		for h := range 24 { // calls in the last second of each hour
 			if _, err := w.sim.Insert(w.report.ID, since.Add(time.Duration(h+1)*time.Hour-400*time.Millisecond), nil); err != nil {
 				t.Fatal(err)

@@ -63,6 +63,18 @@ func (w *world) insight(i shown, write sink.Write) {
 	d.Mapper = w.compile(schema.Mapping{Table: "calls", ByWindow: true, Fields: i.fields})
 }
 
+// sumsByHour makes the exporter's dataset one of an insight's sums, a line by the hour, that are told apart by their hour.
+func (w *world) sumsByHour(timeField string) shown {
+	w.Helper()
+	i := insights()[3]
+	i.fields[0].Type = schema.Timestamptz
+	w.insight(i, sink.Upsert)
+	d := &w.exporter.Dataset
+	d.Query.Key = []string{i.fields[0].ID}
+	d.Mapper = w.compile(schema.Mapping{Table: "calls", Key: []string{"hour"}, TimeField: timeField, Fields: i.fields})
+	return i
+}
+
 // kept are the rows that the warehouse has of an insight, by window.
 func (w *world) kept(i shown) map[string][]string {
 	w.Helper()

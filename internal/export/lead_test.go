@@ -126,16 +126,11 @@ func TestSumsOfADayByKey(t *testing.T) {
 				since := start.Truncate(24 * time.Hour).Add(-48 * time.Hour)
 				end := since.Add(48 * time.Hour)
 				w := newWorld(t, k, calls(600), since, nil)
-				i := insights()[3]
-				i.fields[0].Type = schema.Timestamptz
-				w.insight(i, sink.Upsert)
-				d := &w.exporter.Dataset
-				d.Query.Key = []string{i.fields[0].ID}
-				m := schema.Mapping{Table: "calls", Key: []string{"hour"}, Fields: i.fields}
+				timeField := ""
 				if timed {
-					m.TimeField = "hour"
+					timeField = "hour"
 				}
-				d.Mapper = w.compile(m)
+				i := w.sumsByHour(timeField)
 				w.lastSeconds(since, end)
 				for h := since; h.Before(end); h = h.Add(time.Hour) {
 					if _, err := w.sim.Insert(w.report.ID, h.Add(10*time.Minute), nil); err != nil {

@@ -3,8 +3,6 @@ package export_test
 import (
 	"bytes"
 	"log/slog"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +22,11 @@ func TestARetriedRejectIsOfTheWindowThatItWasSentFor(t *testing.T) {
 		w := newWorld(t, k, calls(200), since, nil)
 		w.keyless(sink.ReplaceWindows, func(m *schema.Mapping) { m.TimeField = "ended_at" })
 		w.clock.Advance(100 * time.Hour)
-		wrong := w.report.Metric("duration_s").ID
-		w.sim.Script(simulator.Always(), simulator.WrongTypes(wrong))
+		w.sim.Script(simulator.Always(), simulator.WrongTypes(w.report.Metric("duration_s").ID))
 		w.pass(upToStart(since))
 		w.keyless(sink.ReplaceWindows, func(m *schema.Mapping) {
 			m.TimeField = "ended_at"
-			i := slices.IndexFunc(m.Fields, func(f schema.Field) bool { return f.ID == wrong })
+			i := fieldNamed(m, "duration_s")
 			m.Fields[i].Name, m.Fields[i].Type = "duration_text", schema.Text
 		})
 		w.exporter.Dataset.ConfigHash = "mended"
@@ -74,13 +71,8 @@ func TestInsightLabelledByTheEndIsTold(t *testing.T) {
 		t.Parallel()
 		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
 		w := newWorld(t, k, calls(600), since, nil)
-		i := insights()[3]
-		i.fields[0].Type = schema.Timestamptz
-		w.insight(i, sink.Upsert)
-		d := &w.exporter.Dataset
-		d.Query.Key = []string{i.fields[0].ID}
-		d.Mapper = w.compile(schema.Mapping{Table: "calls", Key: []string{"hour"}, TimeField: "hour", Fields: i.fields})
-		d.Grid = gridOf(t, time.Hour, nil)
+		i := w.sumsByHour("hour")
+		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
 		w.clock.Advance(200 * time.Hour)
 		var log bytes.Buffer
 		w.exporter.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -89,16 +81,7 @@ func TestInsightLabelledByTheEndIsTold(t *testing.T) {
 		if strings.Contains(log.String(), told) {
 			t.Errorf("of sums that are labelled by the start of their hour: %s", log.String())
 		}
-		hour := regexp.MustCompile(`"(20[0-9-]*T[^"]*)"`)
-		w.exporter.Source = rewriting{w.exporter.Source, func(raw string) string {
-			return hour.ReplaceAllStringFunc(raw, func(found string) string {
-				at, err := time.Parse(time.RFC3339Nano, strings.Trim(found, `"`))
-				if err != nil {
-					t.Error(err)
-				}
-				return `"` + at.Add(time.Hour).Format(time.RFC3339) + `"`
-			})
-		}}
+		w.showsLater(i.fields[0].ID, time.Hour)
 		w.hourly(start.Add(-2*time.Hour), start.Add(-time.Hour))
 		if !strings.Contains(log.String(), told) {
 			t.Error("nothing is told of sums that are not kept")
