@@ -26,10 +26,14 @@ type group struct {
 
 const (
 	psqlCopy = `psql \copy`
-	plain    = "plain sequential program"
+	plain    = "plain sequential program, %s a page, %s"
+	exporter = "exporter, %s a page, %s"
 	reader   = "HTTP reader that throws away, %s a page"
 	sqlite   = "sqlite3 .import"
 	slow     = 50 * time.Millisecond
+
+	fresh     = "fresh"
+	unchanged = "unchanged"
 )
 
 // groups are all figures, and the targets that they are held to.
@@ -37,7 +41,10 @@ func groups() []group {
 	return []group{
 		{"copy", []figure{{psqlCopy, "", 0, (*workshop).copyCSV}}},
 		{"binary", []figure{{"binary COPY", psqlCopy, 0, (*workshop).copyBinary}}},
-		{"plain", []figure{{plain, psqlCopy, 0, (*workshop).plainProgram}}},
+		{"plain", []figure{
+			{of(plain, 0, fresh), psqlCopy, 0, plainProgram(0)},
+			{of(plain, 0, unchanged), psqlCopy, 0, plainProgram(0)},
+		}},
 		{"load", []figure{
 			{"warehouse only, fresh", psqlCopy, 0.75, (*workshop).loadFresh},
 			{"warehouse only, unchanged", psqlCopy, 0.3, (*workshop).loadUnchanged},
@@ -45,6 +52,7 @@ func groups() []group {
 		}},
 		{"export", endToEnd(0, psqlCopy, 0.8, 0.35)},
 		{"slow", endToEnd(slow, fmt.Sprintf(reader, slow), 1.2, 1.2)},
+		{"plainslow", []figure{{of(plain, slow, fresh), fmt.Sprintf(reader, slow), 0, plainProgram(slow)}}},
 		{"sqlite", []figure{
 			{sqlite, "", 0, (*workshop).importSQLite},
 			{"exporter to SQLite, fresh", sqlite, 1.5, exportTo((*workshop).sqliteDSN, "plain", 0)},
@@ -53,17 +61,36 @@ func groups() []group {
 	}
 }
 
-func endToEnd(delay time.Duration, limit string, fresh, unchanged float64) []figure {
-	name := func(what string) string { return fmt.Sprintf("exporter, %s a page, %s", delay, what) }
+func endToEnd(delay time.Duration, limit string, ofFresh, ofUnchanged float64) []figure {
 	figures := []figure{
 		{fmt.Sprintf(reader, delay), "", 0, readPages(delay)},
-		{name("fresh"), limit, fresh, exportTo((*workshop).postgresDSN, "plain", delay)},
-		{name("unchanged"), limit, unchanged, exportTo((*workshop).postgresDSN, "plain", delay)},
+		{of(exporter, delay, fresh), limit, ofFresh, exportTo((*workshop).postgresDSN, "plain", delay)},
+		{of(exporter, delay, unchanged), limit, ofUnchanged, exportTo((*workshop).postgresDSN, "plain", delay)},
 	}
 	if delay == 0 {
-		figures = append(figures, figure{name("1 % changed"), limit, 0, exportTo((*workshop).postgresDSN, "changed", delay)})
+		figures = append(figures, figure{of(exporter, delay, "1 % changed"), limit, 0, exportTo((*workshop).postgresDSN, "changed", delay)})
 	}
 	return figures
+}
+
+// of is the name of a program's figure.
+func of(program string, delay time.Duration, rows string) string {
+	return fmt.Sprintf(program, delay, rows)
+}
+
+// asFast is how many times as fast as the plain program the exporter is to be.
+const asFast = 8
+
+// comparisons are the figures of the plain program that the exporter's are compared with.
+func comparisons() map[string]string {
+	pairs := map[string]string{}
+	for _, c := range []struct {
+		delay time.Duration
+		rows  string
+	}{{0, fresh}, {0, unchanged}, {slow, fresh}} {
+		pairs[of(exporter, c.delay, c.rows)] = of(plain, c.delay, c.rows)
+	}
+	return pairs
 }
 
 func groupNames() (names []string) {

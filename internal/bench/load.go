@@ -94,7 +94,7 @@ type loader struct {
 	warehouse *postgres.Warehouse
 	table     schema.Table
 	now       time.Time
-	made      []schema.Row
+	made      []sink.Row
 }
 
 func (l *loader) prepare(ctx context.Context) error {
@@ -112,8 +112,10 @@ func (l *loader) prepare(ctx context.Context) error {
 	if _, err := l.warehouse.Plan(ctx, "calls", all, all.End, grid.Cut); err != nil {
 		return err
 	}
-	for n := range l.rows {
-		l.made = append(l.made, schema.Row{Values: callAt(n, l.changed).values()})
+	for _, hour := range grid.Cut(all) {
+		for n := l.place(hour.Start); n < l.place(hour.End); n++ {
+			l.made = append(l.made, sink.Row{Row: schema.Row{Values: callAt(n, l.changed).values()}, WindowStart: hour.Start})
+		}
 	}
 	return nil
 }
@@ -164,18 +166,18 @@ func (l *loader) commit(ctx context.Context, run sink.RunID, batches <-chan sink
 	return nil
 }
 
-// batch is the rows of the lease's windows, all of them to be read again an hour later.
+// batch is the rows of the lease's windows, which follow each other, all of them to be read again an hour later.
 func (l *loader) batch(lease sink.Lease) sink.Batch {
-	b := sink.Batch{Lease: lease, Table: l.table, Range: lease.Span()}
+	span := lease.Span()
+	b := sink.Batch{Lease: lease, Table: l.table, Range: span, Rows: l.made[l.place(span.Start):l.place(span.End)]}
 	for _, e := range lease.Entries {
 		b.Readings = append(b.Readings, sink.Reading{
 			Start: e.Window.Start, State: sink.StateRead, ReadAt: l.now, ReadTo: e.Window.End, NextReadAt: l.now.Add(time.Hour),
 		})
-		first := int(e.Window.Start.Sub(firstCall()) / step)
-		for _, row := range l.made[min(l.rows, first):min(l.rows, first+int(time.Hour/step))] {
-			b.Rows = append(b.Rows, sink.Row{Row: row, WindowStart: e.Window.Start})
-		}
 	}
 	b.RowsRead = int64(len(b.Rows))
 	return b
 }
+
+// place is that of the first row at or after a time.
+func (l *loader) place(at time.Time) int { return min(l.rows, int(at.Sub(firstCall())/step)) }

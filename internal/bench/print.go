@@ -64,9 +64,13 @@ func (r *results) print(out io.Writer) error {
 	}
 	_, err := fmt.Fprintf(out, "%s, %d rows, %d rounds, %s %s, %d CPUs%s\n%s\n",
 		time.Now().UTC().Format(time.DateOnly), r.rows, len(r.samples[psqlCopy]), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), t.Render())
-	if plainTimes, fresh := r.samples[plain], r.samples["exporter, 0s a page, fresh"]; err == nil && len(plainTimes) == len(fresh) && len(fresh) > 0 {
-		_, err = fmt.Fprintf(out, "The exporter is %.1f times as fast as the plain program (target: 8).\n",
-			medianRatio(plainTimes, fresh, func(s sample) float64 { return s.wall.Seconds() }))
+	for _, f := range r.figures {
+		ours, theirs := r.samples[f.name], r.samples[comparisons()[f.name]]
+		if err != nil || len(ours) != len(theirs) {
+			continue
+		}
+		_, err = fmt.Fprintf(out, "%s: %.1f times as fast as the plain program (target: %d).\n", f.name,
+			medianRatio(theirs, ours, func(s sample) float64 { return s.wall.Seconds() }), asFast)
 	}
 	if err == nil && missed > 0 {
 		_, err = fmt.Fprintf(out, "%d targets missed.\n", missed)
