@@ -59,7 +59,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	for _, e := range a.exporters {
 		if sound {
 			for _, table := range e.Dataset.Tables() {
-				text, renamed, err := a.checkTable(ctx, table)
+				text, renamed, err := a.checkTable(ctx, e.Dataset.Name, table)
 				note("table "+table.Name, text, err)
 				for _, r := range renamed {
 					warn("table "+table.Name, r.String())
@@ -87,8 +87,8 @@ func failsAll(err error) bool {
 }
 
 // checkTable says whether the next run could make the table what the mapping wants.
-func (a *App) checkTable(ctx context.Context, table schema.Table) (text string, renamed []sink.Renamed, err error) {
-	prepared, err := a.warehouse.Preview(ctx, table)
+func (a *App) checkTable(ctx context.Context, dataset string, table schema.Table) (text string, renamed []sink.Renamed, err error) {
+	prepared, err := a.warehouse.Preview(ctx, dataset, table)
 	switch {
 	case err != nil:
 		return "", nil, err

@@ -160,7 +160,7 @@ func (a *App) narrowings(ctx context.Context) error {
 	var refused []error
 	for _, e := range a.exporters {
 		for _, table := range e.Dataset.Tables() {
-			_, err := a.warehouse.Preview(ctx, table)
+			_, err := a.warehouse.Preview(ctx, e.Dataset.Name, table)
 			var narrowing *schema.NarrowingError
 			if errors.As(err, &narrowing) {
 				refused = append(refused, fmt.Errorf("%s: %w", e.Dataset.Name, err))

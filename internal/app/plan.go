@@ -19,7 +19,7 @@ import (
 
 // previews are what a plan asks of a warehouse.
 type previews interface {
-	Preview(ctx context.Context, table schema.Table) (sink.Prepared, error)
+	Preview(ctx context.Context, dataset string, table schema.Table) (sink.Prepared, error)
 	Windows(ctx context.Context, dataset string, within window.Window) ([]sink.Entry, error)
 	KeepContract(ctx context.Context, dataset string, now func(before sink.Contract) (sink.Contract, error)) error
 }
@@ -147,7 +147,7 @@ func (a *App) planRetention(ctx context.Context, d export.Dataset, p *DatasetPla
 // preview fills in what would be changed of the dataset's tables.
 func (a *App) preview(ctx context.Context, d export.Dataset, p *DatasetPlan) (created bool, err error) {
 	for _, table := range d.Tables() {
-		prepared, failed := a.warehouse.Preview(ctx, table)
+		prepared, failed := a.warehouse.Preview(ctx, d.Name, table)
 		for _, change := range prepared.Changes {
 			if !slices.Contains(p.Statements, change) { // the schema, which the first table's change makes for all
 				p.Statements = append(p.Statements, change)

@@ -41,7 +41,7 @@ func (a *App) checkReconciled(ctx context.Context, e *export.Exporter, note func
 
 func (a *App) tryExpression(ctx context.Context, r export.Reconciliation) (string, error) {
 	table := r.Report.Mapper.Table()
-	prepared, err := a.warehouse.Preview(ctx, table)
+	prepared, err := a.warehouse.Preview(ctx, r.Report.Name, table)
 	switch {
 	case err != nil:
 		return "", err // told of the table, too

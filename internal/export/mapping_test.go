@@ -62,3 +62,35 @@ func TestAMappingThatFitsNoRowWritesNothing(t *testing.T) {
 		w.mustEqualTruth(since, edge)
 	})
 }
+
+// Keys that are made otherwise would have every call that is read again stand there twice: nothing is read before a person has
+// decided. Calls whose keys are the same nevertheless are the same calls.
+func TestKeysThatAreMadeOtherwise(t *testing.T) {
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(400), since, nil)
+		w.export()
+		w.clock.Advance(200 * time.Hour) // all is to be read for the last time
+		trimmed := w.remap("trimmed", func(f *schema.Field) bool {
+			if f.Name == "call_id" {
+				f.Transform = schema.Trim
+			}
+			return true
+		})
+		read := w.sim.Stats().Requests
+		var narrowing *schema.NarrowingError
+		if _, err := trimmed.Export(t.Context(), passOnce()); !errors.As(err, &narrowing) || narrowing.Column != "call_id" {
+			t.Fatalf("got %v, want that other keys are refused", err)
+		}
+		if more := w.sim.Stats().Requests; more != read {
+			t.Errorf("%d requests for rows that cannot be written", more-read)
+		}
+
+		w.exec(narrowing.Alike)
+		w.exporter = trimmed
+		edge := w.edge()
+		w.export()
+		w.mustEqualTruth(since, edge)
+	})
+}

@@ -36,11 +36,15 @@ func formOfField(f Field, secret []byte) string {
 	if kind == Integer {
 		kind = Numeric // a column that is widened holds the same numbers
 	}
-	text := fmt.Sprintf("%s %s %s", f.Name, kind, f.Transform)
-	if f.Transform == HMAC {
-		text += " " + KeyDigest(secret)
+	return fmt.Sprintf("%s %s %s", f.Name, kind, f.transformation(secret))
+}
+
+// transformation is the field's transform, and for hmac which secret it is done with.
+func (f Field) transformation(secret []byte) string {
+	if f.Transform != HMAC {
+		return f.Transform.String()
 	}
-	return text
+	return f.Transform.String() + " " + KeyDigest(secret)
 }
 
 // KeyDigest tells keys of the transform hmac apart, and says nothing else of them.

@@ -82,7 +82,9 @@ func newMapper(m Mapping) *Mapper {
 	for i, f := range m.Fields {
 		mapper.slots[f.ID] = i
 		mapper.columns = append(mapper.columns, columnRule{Field: f, location: location, secret: slices.Clone(m.TransformKey)})
-		mapper.table.Columns = append(mapper.table.Columns, Column{Name: f.Name, Type: f.Type, ID: f.ID, Title: f.Title})
+		mapper.table.Columns = append(mapper.table.Columns, Column{
+			Name: f.Name, Type: f.Type, ID: f.ID, Title: f.Title, Transform: f.transformation(m.TransformKey),
+		})
 	}
 	for i, id := range m.Drop {
 		mapper.slots[id] = len(m.Fields) + i

@@ -22,6 +22,34 @@ type ExistingColumn struct {
 	Comment string
 	// NotNull is set where every insert must name the column: it refuses NULL and has no default.
 	NotNull bool
+	// Making is how the values of the dataset's rows were made. nil: not known.
+	Making *Making
+}
+
+// Making is how the values of a column are made: from which metric id, and by which transform, as Column has them.
+type Making struct {
+	ID, Transform string
+	forget        string // SQL after which it is not known any more
+}
+
+func (m Making) same(as Making) bool { return m.ID == as.ID && m.Transform == as.Transform }
+
+func (m Making) String() string {
+	if m.Transform == "" || m.Transform == None.String() {
+		return "values of " + m.ID
+	}
+	return fmt.Sprintf("values of %s, transform %s", m.ID, m.Transform)
+}
+
+// SetMaking says how the values of a column were made in the rows of a dataset, by the data dictionary.
+func (h *Existing) SetMaking(dictionary, dataset, column string, m Making) {
+	literal := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+	m.forget = fmt.Sprintf("UPDATE %s SET transform = NULL WHERE dataset = %s AND column_name = %s", dictionary, literal(dataset), literal(column))
+	for i := range h.Columns {
+		if h.Columns[i].Name == column {
+			h.Columns[i].Making = &m
+		}
+	}
 }
 
 // Dialect is what a plan must know of a warehouse.
@@ -66,6 +94,7 @@ type NarrowingError struct {
 	Have      string // the native type, or the primary key, as it is
 	Want      string // the same as the mapping wants it
 	Statement string // SQL that a person would run: it keeps every value, and lets the exporter go on
+	Alike     string // SQL for one who knows that what differs makes no other values; "" where that cannot be
 }
 
 func (e *NarrowingError) Error() string {
@@ -73,8 +102,12 @@ func (e *NarrowingError) Error() string {
 	if e.Column != "" {
 		what += ", column " + e.Column
 	}
-	return fmt.Sprintf("%s: has %s, the mapping wants %s; nothing was changed. Change the mapping, or run: %s",
+	text := fmt.Sprintf("%s: has %s, the mapping wants %s; nothing was changed. Change the mapping, or run: %s",
 		what, e.Have, e.Want, e.Statement)
+	if e.Alike != "" {
+		text += "; or, if both make the same values, run: " + e.Alike
+	}
+	return text
 }
 
 // Comment is the comment of the column in the warehouse: its title and metric id.
@@ -128,11 +161,23 @@ func (p *planner) allColumns() []Column {
 	return slices.Concat(p.want.Columns, p.want.OwnColumns())
 }
 
-// checkKey refuses another primary key than the mapping's; the order of its columns does not matter.
+// checkKey refuses another primary key than the mapping's; the order of its columns does not matter. It refuses, too, keys that
+// are made otherwise: rows that come again would be new ones beside those that are there.
 func (p *planner) checkKey(have *Existing) {
 	is, wanted := slices.Sorted(slices.Values(have.Key)), slices.Sorted(slices.Values(p.want.Key))
 	if !slices.Equal(is, wanted) {
 		p.refuse("", describeKey(have.Key), describeKey(p.want.Key), p.setTableAside())
+		return
+	}
+	for _, place := range p.want.KeyIndexes() {
+		c := p.want.Columns[place]
+		is, _ := have.column(c.Name)
+		if wanted := (Making{ID: c.ID, Transform: c.Transform}); is.Making != nil && !is.Making.same(wanted) {
+			p.refused = append(p.refused, &NarrowingError{
+				Table: p.want.Name, Column: c.Name, Have: is.Making.String(), Want: wanted.String(),
+				Statement: p.setTableAside(), Alike: is.Making.forget,
+			})
+		}
 	}
 }
 

@@ -212,6 +212,19 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 			func(h *schema.Existing) { h.Columns[0].Name, h.Key = "old_id", []string{"old_id"} },
 			[]schema.NarrowingError{{Have: "primary key (old_id)", Want: "primary key (id)", Statement: setTableAside}},
 		},
+		"a key of another metric": {
+			func(h *schema.Existing) { h.SetMaking("s.fields", "o'calls", "id", schema.Making{ID: "c9"}) },
+			[]schema.NarrowingError{{Column: "id", Have: "values of c9", Want: "values of a1", Statement: setTableAside,
+				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'o''calls' AND column_name = 'id'`}},
+		},
+		"a key that was transformed": {
+			func(h *schema.Existing) {
+				h.SetMaking("s.fields", "calls", "id", schema.Making{ID: "a1", Transform: "lower"})
+				h.SetMaking("s.fields", "calls", "seconds", schema.Making{ID: "c9", Transform: "lower"}) // of no key
+			},
+			[]schema.NarrowingError{{Column: "id", Have: "values of a1, transform lower", Want: "values of a1", Statement: setTableAside,
+				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'calls' AND column_name = 'id'`}},
+		},
 		"somebody's column that refuses NULL": {
 			func(h *schema.Existing) {
 				h.Columns = append(h.Columns, schema.ExistingColumn{Name: `re"gion`, Native: "text", NotNull: true})
@@ -253,7 +266,7 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 				if !errors.As(one, &narrowing) {
 					t.Fatalf("got %T, want a NarrowingError", one)
 				}
-				if text := narrowing.Error(); narrowing.Table != "calls" || !strings.Contains(text, narrowing.Statement) || !strings.Contains(text, "nothing was changed") {
+				if text := narrowing.Error(); narrowing.Table != "calls" || !strings.Contains(text, narrowing.Statement) || !strings.Contains(text, narrowing.Alike) || !strings.Contains(text, "nothing was changed") {
 					t.Errorf("got the text %s", text)
 				}
 				bare := *narrowing

@@ -18,7 +18,7 @@ func (w *Warehouse) historyChanges(ctx context.Context, tx pgx.Tx, table schema.
 	if !table.History {
 		return nil, nil
 	}
-	if statements, _, err = w.changes(ctx, tx, table.HistoryTable()); err != nil {
+	if statements, _, err = w.changes(ctx, tx, "", table.HistoryTable()); err != nil {
 		return nil, err
 	}
 	statements = slices.DeleteFunc(statements, func(s string) bool { return s == createSchema(w.schema) }) // the table's have it

@@ -40,7 +40,7 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 		return prepared, err
 	}
 	for _, table := range append([]schema.Table{d.Table}, d.FurtherTables...) {
-		statements, created, err := w.changes(ctx, tx, table)
+		statements, created, err := w.changes(ctx, tx, d.Name, table)
 		if err != nil {
 			return prepared, err
 		}
@@ -100,8 +100,9 @@ func (w *Warehouse) awaitSchema(ctx context.Context, tx pgx.Tx) error {
 	return takeLock(ctx, tx, schemaLock)
 }
 
-// changes are the statements that make the table what it should be; created says whether it is not there.
-func (w *Warehouse) changes(ctx context.Context, tx pgx.Tx, table schema.Table) (statements []string, created bool, err error) {
+// changes are the statements that make a table of a dataset what it should be ("": of none, as those of a history are); created says
+// whether it is not there.
+func (w *Warehouse) changes(ctx context.Context, tx pgx.Tx, dataset string, table schema.Table) (statements []string, created bool, err error) {
 	t := w.target(table)
 	have, err := existing(ctx, tx, t)
 	if err != nil {
@@ -113,6 +114,8 @@ func (w *Warehouse) changes(ctx context.Context, tx pgx.Tx, table schema.Table) 
 		} else if !exists {
 			statements = append(statements, createSchema(w.schema))
 		}
+	} else if err := learnMakings(ctx, tx, dataset, t, have); err != nil {
+		return nil, false, err
 	}
 	changes, err := schema.Plan(table, have, dialect{w.schema})
 	if err != nil {
@@ -143,8 +146,29 @@ func existing(ctx context.Context, tx pgx.Tx, t target) (*schema.Existing, error
 	if err != nil {
 		return nil, err
 	}
-	have.Columns, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schema.ExistingColumn])
+	have.Columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c schema.ExistingColumn, err error) {
+		return c, row.Scan(&c.Name, &c.Native, &c.Comment, &c.NotNull)
+	})
 	return &have, err
+}
+
+// learnMakings completes a table with how the dataset's values were made.
+func learnMakings(ctx context.Context, tx pgx.Tx, dataset string, t target, have *schema.Existing) error {
+	var known bool
+	if err := tx.QueryRow(ctx, statement("makings_exist")).Scan(&known); err != nil || !known {
+		return err
+	}
+	rows, err := tx.Query(ctx, statement("makings"), dataset, t.schemaName, t.Name)
+	if err != nil {
+		return err
+	}
+	var column string
+	var m schema.Making
+	_, err = pgx.ForEachRow(rows, []any{&column, &m.ID, &m.Transform}, func() error {
+		have.SetMaking("exporter.fields", dataset, column, m)
+		return nil
+	})
+	return err
 }
 
 // alter runs the statements, none of which waits long for a lock: whoever waits for a table makes all wait
@@ -255,13 +279,13 @@ func (w *Warehouse) forgetTable(ctx context.Context, tx pgx.Tx, table string) er
 
 // enterFields keeps the data dictionary. Fields that are as they were are not written.
 func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset, created bool) error {
-	var names, ids, titles, types []string
+	var names, ids, titles, types, transforms []string
 	for _, c := range slices.Concat(d.Table.Columns, d.Table.OwnColumns()) {
 		names, ids = append(names, c.Name), append(ids, clean(c.ID))
-		titles, types = append(titles, clean(c.Title)), append(types, c.Type.String())
+		titles, types, transforms = append(titles, clean(c.Title)), append(types, c.Type.String()), append(transforms, c.Transform)
 	}
 	queued := &pgx.Batch{}
 	queued.Queue(statement("fields_forget"), d.Name, names)
-	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types, created)
+	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types, created, transforms)
 	return tx.SendBatch(ctx, queued).Close()
 }

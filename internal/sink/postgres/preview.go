@@ -10,14 +10,14 @@ import (
 	"samespace-exporter/internal/window"
 )
 
-// Preview says what Prepare would do to the table.
-func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
+// Preview says what Prepare would do to the table of a dataset.
+func (w *Warehouse) Preview(ctx context.Context, dataset string, table schema.Table) (prepared sink.Prepared, err error) {
 	err = w.look(ctx, "look at table "+table.Name, func(tx pgx.Tx) error {
 		is, err := w.asMarked(ctx, tx, table)
 		if err != nil {
 			return err
 		}
-		if prepared.Changes, prepared.Created, err = w.changes(ctx, tx, is); err != nil {
+		if prepared.Changes, prepared.Created, err = w.changes(ctx, tx, dataset, is); err != nil {
 			return err
 		}
 		of, err := w.historyChanges(ctx, tx, is)

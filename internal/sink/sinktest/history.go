@@ -421,14 +421,14 @@ func testHistoryTwoSides(b bench) {
 
 func testHistoryPreview(b bench) {
 	d := historyDataset()
-	first, err := b.Preview(b.t.Context(), d.Table)
+	first, err := b.Preview(b.t.Context(), d.Name, d.Table)
 	b.noError(err)
 	if !first.Created || len(first.Changes) < 3 {
 		b.t.Errorf("before all: %+v", first)
 	}
 	made := b.prepare(d).Changes
 	equal(b, "of nothing", strings.Join(first.Changes, ";\n"), strings.Join(made, ";\n"))
-	again, err := b.Preview(b.t.Context(), d.Table)
+	again, err := b.Preview(b.t.Context(), d.Name, d.Table)
 	b.noError(err)
 	equal(b, "again", fmt.Sprint(again.Changes), "[]")
 }

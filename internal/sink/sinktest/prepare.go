@@ -18,6 +18,7 @@ func prepareTests() []exercise {
 		{"keeps a column that is no longer mapped", testPrepareKeeps},
 		{"widens a column", testPrepareWidens},
 		{"refuses to narrow", testPrepareNarrow},
+		{"refuses keys that are made otherwise", testPrepareOtherKeys},
 		{"keeps comments current", testPrepareComments},
 		{"keeps the dictionary current", testPrepareDictionary},
 		{"a table that was dropped makes all due", testPrepareDropped},
@@ -320,4 +321,45 @@ func testPrepareConfigChanged(b bench) {
 	d.ConfigHash = "c2"
 	equal(b, "another", b.prepare(d).ConfigChanged, true)
 	equal(b, "the same again", b.prepare(d).ConfigChanged, false)
+}
+
+// testPrepareOtherKeys: rows that come again under other keys would stand beside those that are there.
+func testPrepareOtherKeys(b bench) {
+	b.planned(0, 1)
+	b.store(call("a", clock(0, 1), "Asha", 1))
+	refused := func(what string, change func(*schema.Column)) schema.NarrowingError {
+		b.t.Helper()
+		d := callsDataset()
+		d.ConfigHash = "refused"
+		change(&d.Table.Columns[0])
+		before := b.cell(`SELECT config_hash FROM ` + b.Own("datasets") + ` WHERE name = '` + calls + `'`)
+		_, err := b.Prepare(b.t.Context(), d)
+		_, early := b.Preview(b.t.Context(), d.Name, d.Table)
+		var narrowing, seen *schema.NarrowingError
+		if !errors.As(err, &narrowing) || narrowing.Column != "call_id" || !errors.As(early, &seen) || *seen != *narrowing {
+			b.t.Fatalf("%s: prepare %v, preview %v, want that it is refused", what, err, early)
+		}
+		equal(b, what+": left alone", b.cell(`SELECT config_hash FROM `+b.Own("datasets")+` WHERE name = '`+calls+`'`), before)
+		return *narrowing
+	}
+	lower := func(c *schema.Column) { c.Transform = "lower" }
+	refused("another metric", func(c *schema.Column) { c.ID = "other" })
+	refused("a transform", lower)
+
+	d := callsDataset()
+	d.ConfigHash = "c2"
+	d.Table.Columns[2].Transform, d.Table.Columns[3].ID = "lower", "other" // of no key
+	b.prepare(d)
+	d.Name, d.Table.Columns[0].ID = "more", "other" // another dataset's keys are its own
+	b.prepare(d)
+
+	again := callsDataset()
+	lower(&again.Table.Columns[0])
+	b.query(refused("a transform", lower).Alike)
+	b.prepare(again)
+	refused("the transform of before", func(*schema.Column) {})
+
+	b.query(refused("none", func(*schema.Column) {}).Statement)
+	prepared := b.prepare(callsDataset())
+	equal(b, "created", prepared.Created, true)
 }

@@ -20,9 +20,9 @@ func previewTests() []exercise {
 func testPreview(b bench) {
 	same := func(d sink.Dataset) {
 		b.t.Helper()
-		first, err := b.Preview(b.t.Context(), d.Table)
+		first, err := b.Preview(b.t.Context(), d.Name, d.Table)
 		b.noError(err)
-		again, err := b.Preview(b.t.Context(), d.Table) // nothing was done
+		again, err := b.Preview(b.t.Context(), d.Name, d.Table) // nothing was done
 		b.noError(err)
 		equal(b, "again", len(again.Changes), len(first.Changes))
 		done := b.prepare(d)
@@ -39,7 +39,7 @@ func testPreview(b bench) {
 	d.Table.Columns[3].Type = schema.Numeric
 	same(d)
 	d.Table.Columns[3].Type = schema.Boolean
-	_, err := b.Preview(b.t.Context(), d.Table)
+	_, err := b.Preview(b.t.Context(), d.Name, d.Table)
 	var narrowing *schema.NarrowingError
 	if !errors.As(err, &narrowing) || narrowing.Column != "seconds" {
 		b.t.Errorf("narrowing: %v", err)
@@ -54,14 +54,14 @@ func testRenamed(b bench) {
 	b.commit(read(b.claim(anything(2)), clock(2, 0), clock(9, 0), call("a", clock(0, 1), "Asha", 7)))
 	preview := func(what string) []sink.Renamed {
 		b.t.Helper()
-		prepared, err := b.Preview(b.t.Context(), d.Table)
+		prepared, err := b.Preview(b.t.Context(), d.Name, d.Table)
 		b.noError(err)
 		equal(b, what+": prepared", fmt.Sprint(b.prepare(d).Renamed), fmt.Sprint(prepared.Renamed))
 		return prepared.Renamed
 	}
 	equal(b, "none", len(preview("as it is")), 0)
 	d.Table.Columns[place].Name, d.ConfigHash = "length", "c2"
-	prepared, err := b.Preview(b.t.Context(), d.Table)
+	prepared, err := b.Preview(b.t.Context(), d.Name, d.Table)
 	b.noError(err)
 	if len(prepared.Renamed) != 1 {
 		b.t.Fatalf("renamed: %+v", prepared.Renamed)
@@ -85,7 +85,7 @@ func testRenamed(b bench) {
 
 func testPreviewUnmigrated(b bench) {
 	w, _ := b.Unmigrated()
-	prepared, err := w.Preview(b.t.Context(), callsTable())
+	prepared, err := w.Preview(b.t.Context(), calls, callsTable())
 	b.noError(err)
 	equal(b, "created", prepared.Created, true)
 	if _, err := w.Windows(b.t.Context(), calls, hours(0, 1)); !errors.Is(err, sink.ErrNotMigrated) {

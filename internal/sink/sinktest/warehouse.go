@@ -257,9 +257,9 @@ type Warehouse interface {
 	// window that follows it; the view through says the same. Running counts unexpired leases. Before Migrate it
 	// is sink.ErrNotMigrated.
 	Status(ctx context.Context, now time.Time) ([]sink.DatasetStatus, error)
-	// Preview says what Prepare would do to the table, or *schema.NarrowingError, and does nothing. The exporter's own
+	// Preview says what Prepare would do to a table of a dataset, or *schema.NarrowingError, and does nothing. The exporter's own
 	// tables need not be there yet. Prepared.ConfigChanged is not set.
-	Preview(ctx context.Context, table schema.Table) (sink.Prepared, error)
+	Preview(ctx context.Context, dataset string, table schema.Table) (sink.Prepared, error)
 	// Windows are the ledger's windows of a dataset that overlap within, in order of time. Before Migrate it is
 	// sink.ErrNotMigrated.
 	Windows(ctx context.Context, dataset string, within window.Window) ([]sink.Entry, error)

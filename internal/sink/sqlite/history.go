@@ -17,7 +17,7 @@ func prepareHistory(ctx context.Context, tx *transaction, t schema.Table) (chang
 	if !t.History {
 		return nil, nil
 	}
-	prepared, err := prepareTable(ctx, tx, t.HistoryTable())
+	prepared, err := prepareTable(ctx, tx, "", t.HistoryTable())
 	if err != nil {
 		return nil, err
 	}

@@ -39,11 +39,11 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 	if d.Table, err = asMarked(ctx, tx, d.Table); err != nil {
 		return prepared, err
 	}
-	if prepared, err = prepareTable(ctx, tx, d.Table); err != nil {
+	if prepared, err = prepareTable(ctx, tx, d.Name, d.Table); err != nil {
 		return prepared, err
 	}
 	for _, t := range d.FurtherTables {
-		of, err := prepareTable(ctx, tx, t)
+		of, err := prepareTable(ctx, tx, d.Name, t)
 		if err != nil {
 			return prepared, err
 		}
@@ -95,10 +95,13 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 	return prepared, err
 }
 
-// prepareTable makes the table what it should be.
-func prepareTable(ctx context.Context, tx *transaction, t schema.Table) (prepared sink.Prepared, err error) {
+// prepareTable makes a table of a dataset what it should be ("": of none, as that of a history is).
+func prepareTable(ctx context.Context, tx *transaction, dataset string, t schema.Table) (prepared sink.Prepared, err error) {
 	have, err := existing(ctx, tx, t.Name)
 	if err != nil {
+		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
+	}
+	if err := learnMakings(ctx, tx, dataset, t.Name, have); err != nil {
 		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
 	}
 	changes, err := schema.Plan(t, have, dialect{})
@@ -147,6 +150,22 @@ func existing(ctx context.Context, tx *transaction, table string) (*schema.Exist
 	return have, err
 }
 
+// learnMakings completes a table, if it is there, with how the dataset's values were made.
+func learnMakings(ctx context.Context, tx *transaction, dataset, table string, have *schema.Existing) error {
+	var known bool
+	if err := tx.QueryRowContext(ctx, statement("makings_exist")).Scan(&known); err != nil || !known || have == nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, statement("makings"), sql.Named("dataset", dataset), sql.Named("table", table)) //nolint:sqlclosecheck // each closes them
+	return each(rows, err, func() error {
+		var column string
+		var m schema.Making
+		err := rows.Scan(&column, &m.ID, &m.Transform)
+		have.SetMaking("exporter_fields", dataset, column, m)
+		return err
+	})
+}
+
 // alter does one change, and returns the statement that did it.
 func alter(ctx context.Context, tx *transaction, t schema.Table, c schema.Change) (ddl string, err error) {
 	switch c.Kind {
@@ -193,7 +212,7 @@ func enterDataset(ctx context.Context, tx *transaction, d sink.Dataset, created 
 	for i, c := range columns {
 		if _, err := tx.ExecContext(ctx, statement("fields_enter"), sql.Named("dataset", d.Name), sql.Named("table_name", d.Table.Name),
 			sql.Named("column_name", c.Name), sql.Named("position", i+1), sql.Named("metric_id", c.ID),
-			sql.Named("title", c.Title), sql.Named("type", c.Type.String()), sql.Named("created", created)); err != nil {
+			sql.Named("title", c.Title), sql.Named("type", c.Type.String()), sql.Named("transform", c.Transform), sql.Named("created", created)); err != nil {
 			return fmt.Errorf("keep dictionary: %w", err)
 		}
 	}

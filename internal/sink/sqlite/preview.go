@@ -13,14 +13,14 @@ import (
 // errUndo ends a transaction whose work is not to stay.
 var errUndo = errors.New("undo")
 
-// Preview says what Prepare would do to the table: it does it, and undoes it.
-func (w *Warehouse) Preview(ctx context.Context, table schema.Table) (prepared sink.Prepared, err error) {
+// Preview says what Prepare would do to the table of a dataset: it does it, and undoes it.
+func (w *Warehouse) Preview(ctx context.Context, dataset string, table schema.Table) (prepared sink.Prepared, err error) {
 	err = w.write(ctx, "look at table "+table.Name, func(tx *transaction) error {
 		is, err := asMarked(ctx, tx, table)
 		if err != nil {
 			return err
 		}
-		if prepared, err = prepareTable(ctx, tx, is); err != nil {
+		if prepared, err = prepareTable(ctx, tx, dataset, is); err != nil {
 			return err
 		}
 		of, err := prepareHistory(ctx, tx, is)

@@ -1,0 +1,3 @@
+SELECT column_name, metric_id, transform
+FROM exporter_fields
+WHERE dataset = :dataset AND table_name = :table AND transform IS NOT NULL

@@ -1,0 +1,6 @@
+-- +goose Up
+ALTER TABLE exporter.fields ADD COLUMN transform text;
+COMMENT ON COLUMN exporter.fields.transform IS 'What is done to the values: none, lower, trim, last4, or hmac with a digest of its key. Null: not known, from before the exporter kept it';
+
+-- +goose Down
+ALTER TABLE exporter.fields DROP COLUMN transform;
