@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -282,14 +281,12 @@ func (w *alarms) stopped(dataset string, failure error) state {
 // stale is trouble with what is complete: the tick that should have moved it on is stale_after ago, and this process
 // has had as long to catch up.
 func (w *alarms) stale(j job, d sink.DatasetStatus, now time.Time) state {
-	from := slices.MaxFunc([]time.Time{j.exporter.Dataset.Ripe(d.Through), j.exporter.Dataset.Since, w.began}, time.Time.Compare)
-	due := j.ticks.Next(from, j.location)
 	through := "nothing is complete yet"
 	if !d.Through.IsZero() {
 		through = fmt.Sprintf("it is complete through %s UTC only, %s ago", d.Through.UTC().Format(time.DateTime), now.Sub(d.Through).Round(time.Minute))
 	}
 	return state{
-		alarmKey{d.Name, sink.AlarmStale}, w.warehouse, now.Sub(due) > w.config.Notify.StaleAfter,
+		alarmKey{d.Name, sink.AlarmStale}, w.warehouse, now.Sub(j.dueSince(d.Through, w.began)) > w.config.Notify.StaleAfter,
 		fmt.Sprintf("%s is stale: %s", d.Name, through), d.Name + " has caught up",
 	}
 }

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,31 @@ func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
 	if len(there.messages) != 0 {
 		t.Errorf("the other one told: %q", there.messages)
 	}
+}
+
+// What is exported once a day is not overdue before the next tick, however far back it is complete.
+func TestOverdueCountsFromTheSchedule(t *testing.T) {
+	w := newWard(t)
+	w.config = strings.Replace(w.config, "    since: 2024-05-05\n", "    since: 2024-05-05\n    schedule: \"@daily\"\n", 1)
+	w.App = w.open(w.config)
+	w.clock.Advance(15 * time.Hour) // midnight
+	w.tick()
+	overdue := func() string {
+		w.Helper()
+		response := httptest.NewRecorder()
+		w.handler().ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		var lines []string
+		for line := range strings.Lines(response.Body.String()) {
+			if strings.Contains(line, `_overdue_seconds{dataset="first"}`) {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		return strings.Join(lines, ", ")
+	}
+	w.clock.Advance(23 * time.Hour)
+	w.expect("before the tick", overdue(), `exporter_read_to_overdue_seconds{dataset="first"} 0, exporter_through_overdue_seconds{dataset="first"} 0`)
+	w.clock.Advance(3 * time.Hour)
+	w.expect("after it", overdue(), `exporter_read_to_overdue_seconds{dataset="first"} 7380, exporter_through_overdue_seconds{dataset="first"} 7380`)
 }
 
 // What is to come is neither behind nor stale.

@@ -230,12 +230,27 @@ func (a *App) Status(ctx context.Context) (status.Report, error) {
 
 // next is when a daemon begins a dataset's next pass; zero for one that is not in the config.
 func (a *App) next(d sink.DatasetStatus) time.Time {
-	for _, j := range a.jobs {
-		if j.exporter.Dataset.Name == d.Name {
-			return j.ticks.Next(a.notBefore(d).Add(-1), j.location)
-		}
+	if j, ok := a.job(d.Name); ok {
+		return j.ticks.Next(a.notBefore(d).Add(-1), j.location)
 	}
 	return time.Time{}
+}
+
+// dueSince is the tick that should move on what is complete, or read, of a dataset through a time, which may be to come; zero for
+// one that is not in the config.
+func (a *App) dueSince(dataset string, through time.Time) time.Time {
+	if j, ok := a.job(dataset); ok {
+		return j.dueSince(through, time.Time{})
+	}
+	return time.Time{}
+}
+
+func (a *App) job(dataset string) (job, bool) {
+	i := slices.IndexFunc(a.jobs, func(j job) bool { return j.exporter.Dataset.Name == dataset })
+	if i < 0 {
+		return job{}, false
+	}
+	return a.jobs[i], true
 }
 
 // notBefore is the first time at which a tick makes a pass of the dataset: ticks while it rests, or while the API refuses the

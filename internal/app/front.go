@@ -151,7 +151,7 @@ func (a *App) handler() http.Handler {
 // shown is what a status of the App's datasets says, in any process.
 func (a *App) shown() status.Options {
 	return status.Options{
-		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, LastReread: a.lastReread, Begins: a.begins,
+		Warehouse: a.warehouse, Clock: a.Clock.Now, Version: a.Version, Next: a.next, DueSince: a.dueSince, LastReread: a.lastReread, Begins: a.begins,
 		Configured: func(dataset string) bool { return a.exporter(dataset) != nil },
 	}
 }

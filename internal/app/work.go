@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/export"
@@ -17,6 +18,13 @@ type job struct {
 	exporter *export.Exporter
 	ticks    crontab.Schedule
 	location *time.Location
+}
+
+// dueSince is the tick that should move on what is complete, or read, through a time: the first one after which there is more, and
+// that is not before earliest. It may be to come.
+func (j job) dueSince(through, earliest time.Time) time.Time {
+	from := slices.MaxFunc([]time.Time{j.exporter.Dataset.Ripe(through), j.exporter.Dataset.Since, earliest}, time.Time.Compare)
+	return j.ticks.Next(from, j.location)
 }
 
 // work exports every dataset on its schedule until ctx ends. Then it starts nothing new, and what is under way has

@@ -31,6 +31,9 @@ type Options struct {
 	Version   string
 	// Next is when a dataset's next pass begins; the zero time: not known. nil: never known.
 	Next func(d sink.DatasetStatus) time.Time
+	// DueSince is the tick that should move on what is complete, or read, of a dataset through a time. It may be to come; the zero
+	// time: not known. nil: never known.
+	DueSince func(dataset string, through time.Time) time.Time
 	// Here is what only this process knows of a dataset, and why; "": nothing. nil: never anything.
 	Here func(dataset string) (State, string)
 	// LastReread is how long after its end a dataset's window is read for the last time; zero: not known. nil: never known.

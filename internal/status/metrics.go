@@ -110,7 +110,7 @@ func (m *Metrics) ConfigRefused() { m.reloadOK.Set(0) }
 type ledgerMetrics struct {
 	Options
 
-	up, state, through, lag, readTo, due, failing, rejects, differing, arrival, late *prometheus.Desc
+	up, state, through, lag, throughOverdue, readTo, readToOverdue, due, failing, rejects, differing, arrival, late *prometheus.Desc
 }
 
 func newLedgerMetrics(o Options) *ledgerMetrics {
@@ -123,7 +123,11 @@ func newLedgerMetrics(o Options) *ledgerMetrics {
 		state:   gauge("exporter_dataset_state", "1 for the state that the dataset is in, as this process sees it.", "dataset", "state"),
 		through: gauge("exporter_through_timestamp_seconds", "Data before this time is complete.", "dataset"),
 		lag:     gauge("exporter_lag_seconds", "Now minus the time before which data is complete.", "dataset"),
-		readTo:  gauge("exporter_read_to_timestamp_seconds", "What is new is read up to this time; older data may be missing still.", "dataset"),
+		throughOverdue: gauge("exporter_through_overdue_seconds",
+			"How long ago, by the dataset's schedule, later data should have become complete; 0: that is to come.", "dataset"),
+		readTo: gauge("exporter_read_to_timestamp_seconds", "What is new is read up to this time; older data may be missing still.", "dataset"),
+		readToOverdue: gauge("exporter_read_to_overdue_seconds",
+			"How long ago, by the dataset's schedule, newer data should have been read; 0: that is to come.", "dataset"),
 		due:     gauge("exporter_due_windows", "Windows that are to be read now.", "dataset"),
 		failing: gauge("exporter_failing_windows", "Windows whose last read failed or was unstable.", "dataset"),
 		rejects: gauge("exporter_quarantined_rows", "Rows in the quarantine.", "dataset"),
@@ -136,7 +140,7 @@ func newLedgerMetrics(o Options) *ledgerMetrics {
 
 // Describe is part of prometheus.Collector.
 func (l *ledgerMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.readTo, l.due, l.failing, l.rejects, l.differing, l.arrival, l.late} {
+	for _, d := range []*prometheus.Desc{l.up, l.state, l.through, l.lag, l.throughOverdue, l.readTo, l.readToOverdue, l.due, l.failing, l.rejects, l.differing, l.arrival, l.late} {
 		out <- d
 	}
 }
@@ -163,9 +167,11 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 		if !d.Through.IsZero() {
 			gauge(l.through, float64(d.Through.Unix()), d.Name)
 			gauge(l.lag, now.Sub(d.Through).Seconds(), d.Name)
+			l.collectOverdue(l.throughOverdue, d.Name, d.Through, now, gauge)
 		}
 		if !d.ReadTo.IsZero() {
 			gauge(l.readTo, float64(d.ReadTo.Unix()), d.Name)
+			l.collectOverdue(l.readToOverdue, d.Name, d.ReadTo, now, gauge)
 		}
 		gauge(l.due, float64(d.Due), d.Name)
 		gauge(l.failing, float64(d.Failed), d.Name)
@@ -179,6 +185,15 @@ func (l *ledgerMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	if drifts, err := l.Warehouse.Drifts(ctx); err == nil {
 		l.collectDrifts(drifts, gauge)
+	}
+}
+
+func (l *ledgerMetrics) collectOverdue(of *prometheus.Desc, dataset string, through, now time.Time, gauge func(*prometheus.Desc, float64, ...string)) {
+	if l.DueSince == nil {
+		return
+	}
+	if due := l.DueSince(dataset, through); !due.IsZero() {
+		gauge(of, max(0, now.Sub(due).Seconds()), dataset)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,9 +48,12 @@ func serve(t *testing.T, l *ledger) func(path string) (int, string) {
 	metrics := status.NewMetrics(registry)
 	metrics.Committed(status.Commit{Dataset: "calls", Windows: 3, Requests: 4, Rejected: 1, Counts: sink.Counts{Inserted: 70, Unchanged: 9}})
 	metrics.Passed("calls", "done", 2*time.Second)
+	metrics.Passed("calls", "failed", time.Second)
+	metrics.ConfigTaken(now)
 	server := httptest.NewServer(status.New(status.Options{
 		Warehouse: l, Registry: registry, Clock: func() time.Time { return now }, Version: "v1",
-		Next: func(sink.DatasetStatus) time.Time { return now.Add(5 * time.Minute) },
+		Next:     func(sink.DatasetStatus) time.Time { return now.Add(5 * time.Minute) },
+		DueSince: func(_ string, through time.Time) time.Time { return through.Add(50 * time.Minute) },
 	}))
 	t.Cleanup(server.Close)
 	return func(path string) (int, string) {
@@ -68,7 +73,7 @@ func serve(t *testing.T, l *ledger) func(path string) (int, string) {
 func healthy() *ledger {
 	return &ledger{all: []sink.DatasetStatus{
 		{
-			Name: "calls", Kind: sink.KindReport, Table: "calls", Through: now.Add(-time.Hour), Rows: 79, Windows: 5, Due: 2, Failed: 1, Rejects: 1,
+			Name: "calls", Kind: sink.KindReport, Table: "calls", Through: now.Add(-time.Hour), ReadTo: now.Add(-time.Minute), Rows: 79, Windows: 5, Due: 2, Failed: 1, Rejects: 1,
 			Error:   `<script>alert("x")</script>`,
 			LastRun: sink.Run{ID: 1, Kind: sink.RunScheduled, StartedAt: now.Add(-time.Minute)},
 		},
@@ -108,6 +113,8 @@ func TestMetrics(t *testing.T) {
 		`exporter_windows_total{dataset="calls"} 3`,
 		`exporter_passes_total{dataset="calls",outcome="done"} 1`,
 		`exporter_lag_seconds{dataset="calls"} 3600`,
+		`exporter_through_overdue_seconds{dataset="calls"} 600`,
+		`exporter_read_to_overdue_seconds{dataset="calls"} 0`,
 		`exporter_failing_windows{dataset="calls"} 1`,
 		`exporter_warehouse_up 1`,
 		`exporter_dataset_state{dataset="calls",state="failing"} 1`,
@@ -122,6 +129,28 @@ func TestMetrics(t *testing.T) {
 		t.Error("a dataset that has no through has a lag")
 	}
 	keepsConventions(t, body)
+}
+
+// Every metric, and every state, that the shipped rules name is one that the exporter serves.
+func TestAlertsNameWhatIsServed(t *testing.T) {
+	l := healthy()
+	l.all[0].Lags.Add(sink.LagBucket(time.Minute), 1, time.Minute)
+	l.drifts = []sink.Drift{{Dataset: "calls", Insight: "volume", Through: now, Differing: 1, Standing: 1}}
+	_, body := serve(t, l)("/metrics")
+	rules, err := os.ReadFile("../../deploy/prometheus/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`exporter_\w+(?:\{(\w+="[^"]*")\})?`).FindAllStringSubmatch(string(rules), -1)
+	if len(named) < 13 {
+		t.Fatalf("the rules name %d metrics", len(named))
+	}
+	for _, found := range named {
+		name, _, _ := strings.Cut(found[0], "{")
+		if series := regexp.MustCompile(`(?m)^` + name + `[ {].*` + regexp.QuoteMeta(found[1])); !series.MatchString(body) {
+			t.Errorf("%s is not served", found[0])
+		}
+	}
 }
 
 // keepsConventions says which metrics are not named as Prometheus would have them.
