@@ -171,7 +171,7 @@ func (p *passage) prepare(ctx context.Context) error {
 	case done.Outgrown > 0:
 		p.Logger.Warn("the mapping changed, and appended rows of the older one cannot be compared with new ones: the windows that were read stay as they are and are not read again, also for what comes late or is restated; to have them by the new mapping, delete their rows, then run --backfill",
 			"dataset", d.Name, "windows", done.Outgrown)
-	case done.ConfigChanged:
+	case done.ConfigChanged && !done.Created: // of a table that is new, all is read again
 		p.Logger.Warn("the config changed: what was read before stays as it is until a backfill reads it again, but for new columns whose values are in _extra", "dataset", d.Name)
 	}
 	for _, change := range done.Changes {

@@ -34,11 +34,12 @@ type Making struct {
 
 func (m Making) same(as Making) bool { return m.ID == as.ID && m.Transform == as.Transform }
 
+// String is how the values of a key were made.
 func (m Making) String() string {
 	if m.Transform == "" || m.Transform == None.String() {
-		return "values of " + m.ID
+		return "keys from " + m.ID
 	}
-	return fmt.Sprintf("values of %s, transform %s", m.ID, m.Transform)
+	return fmt.Sprintf("keys from %s, transform %s", m.ID, m.Transform)
 }
 
 // SetMaking says how the values of a column were made in the rows of a dataset, by the data dictionary.
@@ -174,7 +175,8 @@ func (p *planner) checkKey(have *Existing) {
 		is, _ := have.column(c.Name)
 		if wanted := (Making{ID: c.ID, Transform: c.Transform}); is.Making != nil && !is.Making.same(wanted) {
 			p.refused = append(p.refused, &NarrowingError{
-				Table: p.want.Name, Column: c.Name, Have: is.Making.String(), Want: wanted.String(),
+				Table: p.want.Name, Column: c.Name, Have: is.Making.String(),
+				Want:      wanted.String() + ", by which rows that come again would be there twice",
 				Statement: p.setTableAside(), Alike: is.Making.forget,
 			})
 		}

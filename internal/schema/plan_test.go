@@ -214,7 +214,7 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 		},
 		"a key of another metric": {
 			func(h *schema.Existing) { h.SetMaking("s.fields", "o'calls", "id", schema.Making{ID: "c9"}) },
-			[]schema.NarrowingError{{Column: "id", Have: "values of c9", Want: "values of a1", Statement: setTableAside,
+			[]schema.NarrowingError{{Column: "id", Have: "keys from c9", Want: "keys from a1, by which rows that come again would be there twice", Statement: setTableAside,
 				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'o''calls' AND column_name = 'id'`}},
 		},
 		"a key that was transformed": {
@@ -222,7 +222,7 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 				h.SetMaking("s.fields", "calls", "id", schema.Making{ID: "a1", Transform: "lower"})
 				h.SetMaking("s.fields", "calls", "seconds", schema.Making{ID: "c9", Transform: "lower"}) // of no key
 			},
-			[]schema.NarrowingError{{Column: "id", Have: "values of a1, transform lower", Want: "values of a1", Statement: setTableAside,
+			[]schema.NarrowingError{{Column: "id", Have: "keys from a1, transform lower", Want: "keys from a1, by which rows that come again would be there twice", Statement: setTableAside,
 				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'calls' AND column_name = 'id'`}},
 		},
 		"somebody's column that refuses NULL": {
