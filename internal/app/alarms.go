@@ -84,12 +84,13 @@ func (w *alarms) remember(told memory) {
 	}
 }
 
-// watch looks for trouble at once, every minute, and at each tick, until ctx ends. The returned func waits for its end.
-func (w *alarms) watch(ctx context.Context) (wait func()) {
+// watch looks for trouble at once, every minute, and at each tick, until ctx ends. The returned func ends it and waits for that.
+func (w *alarms) watch(ctx context.Context) (end func()) {
 	if w == nil {
 		return func() {}
 	}
 	w.began = w.Clock.Now()
+	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		ticker := w.Clock.NewTicker(checkEvery)
@@ -103,7 +104,10 @@ func (w *alarms) watch(ctx context.Context) (wait func()) {
 			}
 		}
 	})
-	return watching.Wait
+	return func() {
+		cancel()
+		watching.Wait()
+	}
 }
 
 // passed tells why a pass failed, but for its spans; nil where it did not. It does not block.

@@ -67,6 +67,23 @@ func TestAReplicaThatIsCutOffTellsItOnce(t *testing.T) {
 	}
 }
 
+// A daemon that tells a webhook ends when it cannot begin, as any other does.
+func TestAnAlarmedDaemonThatCannotBegin(t *testing.T) {
+	w := newWard(t)
+	alarmed(w.App)
+	w.warehouse = unmigratable{w.warehouse}
+	if err := w.work(t.Context()); !errors.Is(err, errUnmigratable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// unmigratable is a warehouse that cannot be brought to the newest version.
+type unmigratable struct{ Warehouse }
+
+var errUnmigratable = errors.New("somebody else's table is in the way")
+
+func (unmigratable) Migrate(context.Context) error { return errUnmigratable }
+
 // What is exported once a day is not overdue before the next tick, however far back it is complete.
 func TestOverdueCountsFromTheSchedule(t *testing.T) {
 	w := newWard(t)
