@@ -39,8 +39,8 @@ var errReplaced = errors.New("another config takes its place")
 // before the warehouse does.
 //
 // A reload makes an App of the new config. When that cannot be, when its http.listen cannot be had, when it names
-// another warehouse that does not answer, or when it would narrow a column, the old one goes on as if nothing had happened. Else the old one's passes
-// have DrainTimeout to end, and then the new one begins with a pass of every dataset: ticks of the meantime are made
+// another warehouse that does not answer, or when it needs a change of a table that no run makes, the old one goes on as if nothing had
+// happened. Else the old one's passes have DrainTimeout to end, and then the new one begins with a pass of every dataset: ticks of the meantime are made
 // up for, and no dataset has two passes at once. http is served all the while.
 func (d *Daemon) Run(ctx context.Context) error {
 	app, err := d.Open(ctx)
@@ -142,7 +142,7 @@ func (d *Daemon) reload(ctx context.Context, old *App) (*App, error) {
 const probeTimeout = 10 * time.Second
 
 // canReplace says why an App cannot go on from where the old one is: its warehouse is another one, and of no use, or it
-// would narrow a column. The old one's own warehouse may be down.
+// needs a change of a table that no run makes. The old one's own warehouse may be down.
 func (a *App) canReplace(ctx context.Context, old *App) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

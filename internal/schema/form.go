@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Form is what makes rows of a mapping what they are. Rows that have no key are compared by all that they hold, so that those
@@ -37,6 +38,15 @@ func formOfField(f Field, secret []byte) string {
 		kind = Numeric // a column that is widened holds the same numbers
 	}
 	return fmt.Sprintf("%s %s %s", f.Name, kind, f.transformation(secret))
+}
+
+// transformationIn is the field's transform, and of instants the timezone that those are of which come without an offset.
+func (f Field) transformationIn(location *time.Location, secret []byte) string {
+	text := f.transformation(secret)
+	if f.Type == Timestamptz && location != time.UTC {
+		text += " in " + location.String()
+	}
+	return text
 }
 
 // transformation is the field's transform, and for hmac which secret it is done with.

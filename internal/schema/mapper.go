@@ -83,7 +83,7 @@ func newMapper(m Mapping) *Mapper {
 		mapper.slots[f.ID] = i
 		mapper.columns = append(mapper.columns, columnRule{Field: f, location: location, secret: slices.Clone(m.TransformKey)})
 		mapper.table.Columns = append(mapper.table.Columns, Column{
-			Name: f.Name, Type: f.Type, ID: f.ID, Title: f.Title, Transform: f.transformation(m.TransformKey),
+			Name: f.Name, Type: f.Type, ID: f.ID, Title: f.Title, Transform: f.transformationIn(location, m.TransformKey),
 		})
 	}
 	for i, id := range m.Drop {

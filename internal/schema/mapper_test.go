@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"samespace-exporter/internal/schema"
@@ -324,5 +325,40 @@ func TestKeyOf(t *testing.T) {
 	}
 	if _, ok := compile(t, schema.Mapping{Table: "t", Fields: []schema.Field{{ID: "a", Name: "name", Type: schema.Text}}}).KeyOf(`{"a":"x"}`); ok {
 		t.Error("a row of a table without a key has one")
+	}
+}
+
+// How a column is made tells apart what makes other values of the same ones.
+func TestHowColumnsAreMade(t *testing.T) {
+	india, err := time.LoadLocation("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := func(f schema.Field, location *time.Location, secret string) string {
+		t.Helper()
+		f.ID, f.Name = "a", "a"
+		m, err := schema.Compile(schema.Mapping{Table: "t", Location: location, TransformKey: []byte(secret), Fields: []schema.Field{f}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Table().Columns[0].Transform
+	}
+	text, at := schema.Field{Type: schema.Text}, schema.Field{Type: schema.Timestamptz}
+	hashed := schema.Field{Type: schema.Text, Transform: schema.HMAC}
+	for _, c := range []struct{ got, want string }{
+		{made(text, nil, "x"), "none"},
+		{made(text, india, "x"), "none"},
+		{made(schema.Field{Type: schema.Text, Transform: schema.Last4}, nil, "x"), "last4"},
+		{made(at, nil, ""), "none"},
+		{made(at, time.UTC, ""), "none"},
+		{made(at, india, ""), "none in Asia/Kolkata"},
+		{made(hashed, nil, "x"), made(hashed, india, "x")},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+	if one, other := made(hashed, nil, "x"), made(hashed, nil, "y"); one == other || strings.Contains(one, "x") {
+		t.Errorf("by two secrets: %q, %q", one, other)
 	}
 }

@@ -24,19 +24,15 @@ type ExistingColumn struct {
 	NotNull bool
 	// Making is how the values of the dataset's rows were made. nil: not known.
 	Making *Making
+	forget string // SQL after which it is not known any more
 }
 
 // Making is how the values of a column are made: from which metric id, and by which transform, as Column has them.
-type Making struct {
-	ID, Transform string
-	forget        string // SQL after which it is not known any more
-}
-
-func (m Making) same(as Making) bool { return m.ID == as.ID && m.Transform == as.Transform }
+type Making struct{ ID, Transform string }
 
 // String is how the values of a key were made.
 func (m Making) String() string {
-	if m.Transform == "" || m.Transform == None.String() {
+	if how := m.Transform; how == "" || how == None.String() {
 		return "keys from " + m.ID
 	}
 	return fmt.Sprintf("keys from %s, transform %s", m.ID, m.Transform)
@@ -45,10 +41,10 @@ func (m Making) String() string {
 // SetMaking says how the values of a column were made in the rows of a dataset, by the data dictionary.
 func (h *Existing) SetMaking(dictionary, dataset, column string, m Making) {
 	literal := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-	m.forget = fmt.Sprintf("UPDATE %s SET transform = NULL WHERE dataset = %s AND column_name = %s", dictionary, literal(dataset), literal(column))
+	forget := fmt.Sprintf("UPDATE %s SET transform = NULL WHERE dataset = %s AND column_name = %s", dictionary, literal(dataset), literal(column))
 	for i := range h.Columns {
 		if h.Columns[i].Name == column {
-			h.Columns[i].Making = &m
+			h.Columns[i].Making, h.Columns[i].forget = &m, forget
 		}
 	}
 }
@@ -172,12 +168,12 @@ func (p *planner) checkKey(have *Existing) {
 	}
 	for _, place := range p.want.KeyIndexes() {
 		c := p.want.Columns[place]
-		is, _ := have.column(c.Name)
-		if wanted := (Making{ID: c.ID, Transform: c.Transform}); is.Making != nil && !is.Making.same(wanted) {
+		column, _ := have.column(c.Name)
+		if made := (Making{ID: c.ID, Transform: c.Transform}); column.Making != nil && *column.Making != made {
 			p.refused = append(p.refused, &NarrowingError{
-				Table: p.want.Name, Column: c.Name, Have: is.Making.String(),
-				Want:      wanted.String() + ", by which rows that come again would be there twice",
-				Statement: p.setTableAside(), Alike: is.Making.forget,
+				Table: p.want.Name, Column: c.Name, Have: column.Making.String(),
+				Want:      made.String() + ", by which rows that come again would be there twice",
+				Statement: p.setTableAside(), Alike: column.forget,
 			})
 		}
 	}

@@ -30,7 +30,7 @@ type Column struct {
 	Type  Type
 	ID    string // the metric id, or the response key of an insight
 	Title string // as the mapping gives it; may be empty
-	// Transform is what is done to the values, with which secret where it has one; "" for columns that are not of a mapping.
+	// Transform is what is done to the values, with which secret and in which timezone where that matters; "" for columns that are not of a mapping.
 	Transform string
 }
 
