@@ -8,7 +8,7 @@ import (
 )
 
 // renderFiles writes the rows as the API will send them, twice, and as CSV. Nothing is then made while the clock runs.
-// plain.offsets says where each row begins: a change leaves every length as it is.
+// offsets says where each row begins: a change leaves every length as it is.
 func renderFiles(dir string, rows int) error {
 	var offsets []byte
 	at := uint64(0)

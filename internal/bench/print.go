@@ -69,8 +69,12 @@ func (r *results) print(out io.Writer) error {
 		if err != nil || len(ours) != len(theirs) {
 			continue
 		}
-		_, err = fmt.Fprintf(out, "%s: %.1f times as fast as the plain program (target: %d).\n", f.name,
-			medianRatio(theirs, ours, func(s sample) float64 { return s.wall.Seconds() }), asFast)
+		times, verdict := medianRatio(theirs, ours, func(s sample) float64 { return s.wall.Seconds() }), ""
+		if times < asFast {
+			verdict = ", missed"
+			missed++
+		}
+		_, err = fmt.Fprintf(out, "%s: %.1f times as fast as the plain program (target: %d%s).\n", f.name, times, asFast, verdict)
 	}
 	if err == nil && missed > 0 {
 		_, err = fmt.Fprintf(out, "%d targets missed.\n", missed)

@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -46,6 +48,17 @@ func (b Batch) Starts() []time.Time {
 		starts[i] = r.Start
 	}
 	return starts
+}
+
+// DistinctRejects are the batch's rejects by their fingerprints, and these in order, never nil. A row that came twice is one.
+func (b Batch) DistinctRejects() (fingerprints []string, by map[string]Reject) {
+	by = make(map[string]Reject, len(b.Rejects))
+	for _, r := range b.Rejects {
+		by[Fingerprint(r.Raw)] = r
+	}
+	fingerprints = slices.AppendSeq(make([]string, 0, len(by)), maps.Keys(by)) // nil would be NULL, which forgets no reject
+	slices.Sort(fingerprints)
+	return fingerprints, by
 }
 
 // Done is how many windows the batch ends the lease on.

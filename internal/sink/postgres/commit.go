@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +27,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 		if err != nil {
 			return err
 		}
-		if at, err = rows.takeTurn(ctx, tx.Conn, at); err != nil {
+		if at, err = rows.takeHistoryTurn(ctx, tx.Conn, at); err != nil {
 			return err
 		}
 		rows.overtaking = b.Overtaking(at)
@@ -54,8 +52,7 @@ func (w *Warehouse) Commit(ctx context.Context, b sink.Batch) (counts sink.Count
 	return counts, nil
 }
 
-// CommitsAtOnce is false of a table with a history, whose commits take turns. Those that append do so, too, but nobody is told of
-// a table alone whether it is appended to: lanes for it only wait.
+// CommitsAtOnce is false of a table with a history, whose commits take turns.
 func (w *Warehouse) CommitsAtOnce(t schema.Table) bool { return !t.History }
 
 // storeFurtherRows writes the batch's rows of further tables, which all are staged in the same place.
@@ -117,12 +114,7 @@ func (r *readings) add(reading sink.Reading) {
 
 // conclude keeps the batch's rejects in place of those that are known to lie in its range, adds to the run, and commits.
 func conclude(ctx context.Context, tx brief, b sink.Batch, counts sink.Counts) error {
-	rejects := map[string]sink.Reject{} // a row that came twice is one
-	for _, r := range b.Rejects {
-		rejects[sink.Fingerprint(r.Raw)] = r
-	}
-	fingerprints := slices.AppendSeq(make([]string, 0, len(rejects)), maps.Keys(rejects))
-	slices.Sort(fingerprints)
+	fingerprints, rejects := b.DistinctRejects()
 	var from, to []time.Time
 	var raw, fields, reasons []string
 	for _, fingerprint := range fingerprints {

@@ -83,17 +83,9 @@ func (w *Warehouse) CommitsAtOnce(schema.Table) bool { return false }
 
 // quarantine keeps the batch's rejects, and clears those that lie wholly in its range and did not come again.
 func quarantine(ctx context.Context, tx *transaction, b sink.Batch, now time.Time) error {
-	seen := make(map[string]sink.Reject, len(b.Rejects))
-	fingerprints := make([]string, 0, len(b.Rejects))
-	for _, r := range b.Rejects {
-		fingerprint := sink.Fingerprint(r.Raw)
-		if _, twice := seen[fingerprint]; !twice {
-			fingerprints = append(fingerprints, fingerprint)
-		}
-		seen[fingerprint] = r
-	}
+	fingerprints, rejects := b.DistinctRejects()
 	for _, fingerprint := range fingerprints {
-		r := seen[fingerprint]
+		r := rejects[fingerprint]
 		if _, err := tx.ExecContext(ctx, statement("reject"), sql.Named("dataset", b.Lease.Dataset),
 			sql.Named("fingerprint", fingerprint), sql.Named("window_start", stamp(r.WindowStart)),
 			sql.Named("window_end", stamp(r.WindowEnd)), sql.Named("raw", r.Raw), sql.Named("field", r.Field), sql.Named("reason", r.Reason), sql.Named("now", stamp(now))); err != nil {
