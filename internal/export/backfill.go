@@ -160,7 +160,7 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 		case err != nil || left.Left == 0 || p.stopped():
 			return err
 		case left.Leased == 0 && left.Left == left.Failed:
-			return p.unread(left)
+			return p.leftUnread(left)
 		}
 		// Another replica works on the rest, or gave it back or lost it since exportDue looked.
 		if err := p.waitForOthers(ctx); err != nil {
@@ -170,9 +170,9 @@ func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remain
 	}
 }
 
-// unread says that windows of a backfill are left which could not be read; the summary has the reasons of those
+// leftUnread says that windows of a backfill are left which could not be read; the summary has the reasons of those
 // that this process tried.
-func (p *passage) unread(left sink.Remaining) error {
+func (p *passage) leftUnread(left sink.Remaining) error {
 	if len(p.totals.summary.Failed) > 0 {
 		return nil
 	}

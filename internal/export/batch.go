@@ -86,9 +86,10 @@ func (s *span) windowFinder(table schema.Table, p part) func(schema.Row) (start 
 	}
 }
 
-// elsewhere is the window of a row whose time is not of the stretch. Within what was asked for it is a neighbour's, which is
-// sent it, too, unless the API has it a little later: appended rows are compared, so that it need not be known of them. Beyond
-// that, nobody else may be sent it: the API goes by another time than the time field, or that is a day, or the clocks were set back.
+// elsewhere is the window of a row whose time is not of the stretch. Of what was asked for around the stretch it is the neighbour's,
+// which is sent it, too. That is not certain in the second before: the API may have it a little later. There an appended row is kept,
+// since these are compared. A row from beyond what was asked for may be sent to nobody else, so it is kept: the API goes by
+// another time than the time field, or that is a day, or the clocks were set back.
 func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first int) (start time.Time, at int, ok bool) {
 	own := s.Dataset.Grid.At(instant).Start
 	switch {

@@ -67,7 +67,7 @@ func (p *passage) claim(ctx context.Context, order sink.Order) (claimed, bool, e
 	if err != nil || !ok {
 		return claimed{}, false, err
 	}
-	err = cmp.Or(context.Cause(ctx), p.checkForm(lease))
+	err = cmp.Or(context.Cause(ctx), p.checkKept(lease))
 	if err == nil {
 		err = p.beginRun(ctx)
 	}
@@ -108,8 +108,8 @@ func (p *passage) full(candidates []sink.Entry, maxSpan time.Duration) bool {
 	return len(candidates) == sink.MaxWindows || length+p.Dataset.Grid.Size() > maxSpan
 }
 
-// checkForm fails when windows of a lease are not of the form that the dataset is configured to have.
-func (p *passage) checkForm(l sink.Lease) error {
+// checkKept fails when windows of a lease are not kept as the dataset is configured to be: a snapshot has one of its own.
+func (p *passage) checkKept(l sink.Lease) error {
 	for _, e := range l.Entries {
 		if isSnapshot(e.Window) != p.Dataset.Snapshot {
 			return &KeptOtherwiseError{Dataset: p.Dataset.Name}

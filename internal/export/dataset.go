@@ -136,6 +136,9 @@ func (d Dataset) Latest(now time.Time) window.Window { return d.Grid.At(d.edge(n
 
 // Ripe is when more than what is complete through a time can be complete.
 func (d Dataset) Ripe(through time.Time) time.Time {
+	if d.Snapshot {
+		return through // each tick reads it whole
+	}
 	if !d.closed() {
 		return through.Add(d.Delay)
 	}

@@ -1,6 +1,6 @@
 // Package export keeps one dataset of the warehouse right: it is the package to read first.
 //
-// The story of a pass, in the order to read it: pass.go (plan, then span after span of what is due, then what follows),
+// The story of a pass, in the order to read it: export.go (an Exporter, and what it needs of others), pass.go (plan, then span after span of what is due, then what follows),
 // claim.go (a span is leased), lanes.go (in one lane or several), read.go (it is read, in halves where it must be), part.go
 // and taking.go (a part of it is read and mapped), end.go (where the part is to end), batch.go (rows get their windows),
 // handover.go (from reading to settling), settle.go and totals.go (commit, and the lease's end).

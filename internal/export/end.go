@@ -82,9 +82,9 @@ func (t *taking) Back() (end time.Time, behind int, ok bool) {
 				t.replaced -= row.Replaced
 			}
 			t.rows = t.rows[:len(t.rows)-behind]
-			last := t.rows[len(t.rows)-1].Row
-			t.before = taken{len(t.rows) - 1, len(t.rejects), t.replaced - last.Replaced} // the last row is another one now
-			t.order.backTo(last, behind)
+			kept := t.rows[len(t.rows)-1].Row
+			t.before = taken{len(t.rows) - 1, len(t.rejects), t.replaced - kept.Replaced} // the last row is another one now
+			t.order.backTo(kept, behind)
 			return end, behind, true
 		}
 	}

@@ -292,6 +292,11 @@ func TestRipe(t *testing.T) {
 	if got := d().Ripe(start); !got.Equal(start.Add(d().Delay)) {
 		t.Errorf("a report is ripe at %s", got)
 	}
+	rolling := d()
+	rolling.Snapshot = true
+	if got := rolling.Ripe(start); !got.Equal(start) {
+		t.Errorf("a rolling range is ripe at %s", got)
+	}
 	w.insight(insights()[1], sink.ReplaceWindows)
 	midnight := start.Truncate(24 * time.Hour)
 	for _, c := range []struct{ through, want time.Time }{

@@ -35,7 +35,8 @@ func (p *passage) makeSure(ctx context.Context, gone []time.Time, c caps) (suren
 		sure.within = []window.Window{stretch}
 		return sure, nil
 	}
-	return sure, p.lookClosely(ctx, gone, again.times, &sure)
+	err = p.lookClosely(ctx, gone, again.times, &sure)
+	return sure, err
 }
 
 // lookClosely reads one spot after the other, each in one page. there is when the rows are that the second reading had. A spot

@@ -129,15 +129,15 @@ func (p *passage) conclude(ctx context.Context, h *held, span window.Window, err
 		return nil // what failed came after the last commit: nothing is left to be read
 	case errors.As(err, &overtaken) && p.contest.overtook(lease.Span(), overtaken):
 		p.Logger.Info("span is read again", "dataset", p.Dataset.Name, "span", spanText(lease.Span()), "reason", err)
-		return p.write("release", p.Warehouse.Release(writing, lease))
+		return unwritten("release", p.Warehouse.Release(writing, lease))
 	case ctx.Err() != nil:
-		return p.write("release", p.Warehouse.Release(writing, lease))
+		return unwritten("release", p.Warehouse.Release(writing, lease))
 	case fatal(err):
-		return errors.Join(err, p.write("release", p.Warehouse.Release(writing, lease)))
+		return errors.Join(err, unwritten("release", p.Warehouse.Release(writing, lease)))
 	}
 	p.totals.fail(SpanError{Span: lease.Span(), Err: err})
 	failure := sink.Failure{Error: err.Error(), NextReadAt: p.now().Add(retryDelay(lease.Entries[0].Attempts))}
-	failed := p.write("record failure of", p.Warehouse.Fail(writing, lease, failure))
+	failed := unwritten("record failure of", p.Warehouse.Fail(writing, lease, failure))
 	if p.totals.failedAgain() >= maxFailures {
 		return errors.Join(err, failed)
 	}
@@ -154,8 +154,8 @@ func fatal(err error) bool {
 	return errors.As(err, &unavailable)
 }
 
-// write says what could not be written to the ledger. A lease that was lost needs no ending.
-func (p *passage) write(verb string, err error) error {
+// unwritten says what could not be written to the ledger. A lease that was lost needs no ending.
+func unwritten(verb string, err error) error {
 	if err == nil || errors.Is(err, sink.ErrLeaseLost) {
 		return nil
 	}

@@ -43,8 +43,8 @@ func (f timeField) instant(v schema.Value) time.Time {
 	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), f.location)
 }
 
-// value is an instant as the field has it, a wall-clock time without its fraction of a second. Where there is no field it
-// is that of a window.
+// value is an instant in the type of the field; a wall-clock time loses its fraction of a second. A table without the field is
+// cut by _window_start, which is an instant.
 func (f timeField) value(at time.Time) schema.Value {
 	if f.column < 0 || f.kind == schema.Timestamptz {
 		return schema.TimeValue(at)

@@ -12,6 +12,12 @@ import (
 	"samespace-exporter/internal/window"
 )
 
+// outgrow ends the windows whose rows cannot be compared with new ones. It tells how many there are.
+func outgrow(ctx context.Context, tx pgx.Tx, dataset string) (int64, error) {
+	tag, err := tx.Exec(ctx, statement("windows_outgrow"), dataset)
+	return tag.RowsAffected(), err
+}
+
 // checkForm fails where windows of a backfill have rows of an older form. Where these were deleted, the windows are as any other.
 func checkForm(ctx context.Context, tx pgx.Tx, dataset string, within window.Window) error {
 	var start, end *time.Time

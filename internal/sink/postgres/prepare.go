@@ -20,7 +20,7 @@ var errNoCitus = errors.New("warehouse.distribute is set, but the database has n
 // exporter's own tables only.
 func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.Prepared, err error) {
 	err = w.inTx(ctx, "prepare", func(tx pgx.Tx) error {
-		if err := w.takeTurn(ctx, tx, d); err != nil {
+		if err := w.takePrepareTurn(ctx, tx, d); err != nil {
 			return err
 		}
 		if err := w.awaitSchema(ctx, tx); err != nil {
@@ -73,8 +73,8 @@ func (w *Warehouse) prepare(ctx context.Context, tx pgx.Tx, d sink.Dataset) (pre
 	return prepared, err
 }
 
-// takeTurn waits until nobody else prepares the dataset or one of its tables: not for long, since their DDL may take hours.
-func (w *Warehouse) takeTurn(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
+// takePrepareTurn waits until nobody else prepares the dataset or one of its tables: not for long, since their DDL may take hours.
+func (w *Warehouse) takePrepareTurn(ctx context.Context, tx pgx.Tx, d sink.Dataset) error {
 	names := []string{"dataset " + d.Name}
 	for _, t := range append([]schema.Table{d.Table}, d.FurtherTables...) {
 		names = append(names, w.target(t).name())
@@ -147,7 +147,8 @@ func existing(ctx context.Context, tx pgx.Tx, t target) (*schema.Existing, error
 		return nil, err
 	}
 	have.Columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c schema.ExistingColumn, err error) {
-		return c, row.Scan(&c.Name, &c.Native, &c.Comment, &c.NotNull)
+		err = row.Scan(&c.Name, &c.Native, &c.Comment, &c.NotNull)
+		return c, err
 	})
 	return &have, err
 }
@@ -241,11 +242,9 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, p *sin
 		return err
 	}
 	if outgrown { // before the other delays: those are for windows that may be read again
-		tag, err := tx.Exec(ctx, statement("windows_outgrow"), d.Name)
-		if err != nil {
+		if p.Outgrown, err = outgrow(ctx, tx, d.Name); err != nil {
 			return err
 		}
-		p.Outgrown = tag.RowsAffected()
 	}
 	if restated {
 		if _, err := tx.Exec(ctx, statement("windows_reread"), d.Name); err != nil {

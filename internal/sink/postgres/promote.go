@@ -150,7 +150,7 @@ func (t target) keyIs(operator string, first, values int) string {
 
 // keepUnpromoted keeps the versions of the rows that are about to be promoted, and says when they are.
 func (p *promotion) keepUnpromoted(ctx context.Context, tx pgx.Tx, at time.Time) (time.Time, error) {
-	at, err := p.takeTurn(ctx, tx.Conn(), at)
+	at, err := p.takeHistoryTurn(ctx, tx.Conn(), at)
 	if err != nil || !p.History {
 		return at, err
 	}

@@ -48,7 +48,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 			return err
 		}
 		t := w.target(table)
-		if at, err = t.takeTurn(ctx, tx.Conn(), at); err != nil {
+		if at, err = t.takeHistoryTurn(ctx, tx.Conn(), at); err != nil {
 			return err
 		}
 		seen, err := lastSeen(ctx, tx, r)

@@ -20,9 +20,9 @@ type origin struct {
 	run   sink.RunID
 }
 
-// takeTurn waits until no other transaction changes rows of a table with a history, and keeps others off to the end of
+// takeHistoryTurn waits until no other transaction changes rows of a table with a history, and keeps others off to the end of
 // this one. It returns the time of what is written in it: at, where there is no history.
-func (t target) takeTurn(ctx context.Context, conn *pgx.Conn, at time.Time) (time.Time, error) {
+func (t target) takeHistoryTurn(ctx context.Context, conn *pgx.Conn, at time.Time) (time.Time, error) {
 	if !t.History {
 		return at, nil
 	}

@@ -47,7 +47,7 @@ func checkConfig(ctx context.Context, tx *transaction, dataset, config string) e
 	if config == "" {
 		return nil
 	}
-	before, err := datasetBefore(ctx, tx, dataset)
+	before, _, err := datasetBefore(ctx, tx, dataset)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // nothing of it can be due
 		return nil
@@ -84,7 +84,8 @@ func findSeed(ctx context.Context, tx *transaction, r sink.ClaimRequest) (seed w
 		name = "claim_longest_due_first"
 	}
 	row := tx.QueryRowContext(ctx, statement("claim_due")+statement(name), dueArgs(r)...)
-	return seed, row.Scan(at(&seed.Start), at(&seed.End))
+	err = row.Scan(at(&seed.Start), at(&seed.End))
+	return seed, err
 }
 
 // findCandidates finds the due windows that adjoin the seed: those after it, or before it when the newest go first.

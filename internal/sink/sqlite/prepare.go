@@ -31,7 +31,7 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 }
 
 func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sink.Prepared, err error) {
-	before, err := datasetBefore(ctx, tx, d.Name)
+	before, form, err := datasetBefore(ctx, tx, d.Name)
 	entered := err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return prepared, err
@@ -67,8 +67,8 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 	}
 	now := preparedWith(d)
 	prepared.ConfigChanged = entered && before.config != now.config
-	outgrown := entered && d.Outgrows(before.form, prepared.ConfigChanged)
-	if before.form = now.form; entered && (before != now || outgrown) {
+	outgrown := entered && d.Outgrows(form, prepared.ConfigChanged)
+	if entered && (before != now || outgrown) {
 		if err := voidLeases(ctx, tx, d.Name); err != nil {
 			return prepared, err
 		}
@@ -101,8 +101,10 @@ func prepareTable(ctx context.Context, tx *transaction, dataset string, t schema
 	if err != nil {
 		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
 	}
-	if err := learnMakings(ctx, tx, dataset, t.Name, have); err != nil {
-		return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
+	if have != nil {
+		if err := learnMakings(ctx, tx, dataset, t.Name, have); err != nil {
+			return sink.Prepared{}, fmt.Errorf("look at table %s: %w", t.Name, err)
+		}
 	}
 	changes, err := schema.Plan(t, have, dialect{})
 	if err != nil {
@@ -150,19 +152,21 @@ func existing(ctx context.Context, tx *transaction, table string) (*schema.Exist
 	return have, err
 }
 
-// learnMakings completes a table, if it is there, with how the dataset's values were made.
+// learnMakings completes a table with how the dataset's values were made.
 func learnMakings(ctx context.Context, tx *transaction, dataset, table string, have *schema.Existing) error {
 	var known bool
-	if err := tx.QueryRowContext(ctx, statement("makings_exist")).Scan(&known); err != nil || !known || have == nil {
+	if err := tx.QueryRowContext(ctx, statement("makings_exist")).Scan(&known); err != nil || !known {
 		return err
 	}
 	rows, err := tx.QueryContext(ctx, statement("makings"), sql.Named("dataset", dataset), sql.Named("table", table)) //nolint:sqlclosecheck // each closes them
 	return each(rows, err, func() error {
 		var column string
 		var m schema.Making
-		err := rows.Scan(&column, &m.ID, &m.Transform)
+		if err := rows.Scan(&column, &m.ID, &m.Transform); err != nil {
+			return err
+		}
 		have.SetMaking("exporter_fields", dataset, column, m)
-		return err
+		return nil
 	})
 }
 
@@ -230,16 +234,17 @@ func columnNames(columns []schema.Column) string {
 }
 
 // preparation is what a dataset was last prepared with.
-type preparation struct{ table, reread, config, form string }
+type preparation struct{ table, reread, config string }
 
 func preparedWith(d sink.Dataset) preparation {
-	return preparation{table: d.Table.Name, reread: rereadText(d.Reread), config: d.ConfigHash, form: d.FormText()}
+	return preparation{table: d.Table.Name, reread: rereadText(d.Reread), config: d.ConfigHash}
 }
 
-// datasetBefore fails with sql.ErrNoRows when the dataset was never prepared.
-func datasetBefore(ctx context.Context, tx *transaction, dataset string) (before preparation, err error) {
+// datasetBefore is that of before, and the form of its rows. It fails with sql.ErrNoRows when the dataset was never prepared.
+func datasetBefore(ctx context.Context, tx *transaction, dataset string) (before preparation, form string, err error) {
 	row := tx.QueryRowContext(ctx, statement("dataset_before"), sql.Named("dataset", dataset))
-	return before, row.Scan(&before.table, &before.reread, &before.config, &before.form)
+	err = row.Scan(&before.table, &before.reread, &before.config, &form)
+	return before, form, err
 }
 
 // rereadText is the list of delays in a form that is the same whatever their order.

@@ -139,7 +139,8 @@ func enterRun(ctx context.Context, tx *transaction, r sink.Run) (id sink.RunID, 
 	row := tx.QueryRowContext(ctx, statement("run_begin"), sql.Named("dataset", r.Dataset), sql.Named("kind", string(r.Kind)),
 		sql.Named("started_at", stamp(r.StartedAt)), sql.Named("range_start", stamp(r.Range.Start)),
 		sql.Named("range_end", stamp(r.Range.End)), sql.Named("open_ended", r.OpenEnded))
-	return id, row.Scan(&id)
+	err = row.Scan(&id)
+	return id, err
 }
 
 // EndRun keeps when and how a run ended, and how far its dataset is now. Behind that it tidies up, a bounded share each
