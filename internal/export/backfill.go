@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"samespace-exporter/internal/sink"
@@ -108,54 +107,17 @@ func (p *passage) gridRange(r Range) (window.Window, error) {
 
 // untilNoneIsLeft makes passes over the range until every window of it has been read, or has failed. Windows
 // that another replica is working on are waited for.
-func (p *passage) untilNoneIsLeft(ctx context.Context, progress func(sink.Remaining)) error {
-	// Windows beyond the edge cannot be read yet, though the grid's last window may hold some: smaller ones, of an
-	// older grid or by a clock that is ahead.
-	readable := p.claims.run
-	if p.edge.Before(readable.Range.End) {
-		readable.Range.End = p.edge
-	}
-	var reporting sync.Mutex
-	var looked time.Time   // when it was looked last
-	var took time.Duration // how long that took
-	report := func() (sink.Remaining, error) {
-		reporting.Lock()
-		defer reporting.Unlock()
-		began := time.Now()
-		defer func() { looked = time.Now(); took = looked.Sub(began) }()
-		left, err := p.Warehouse.Remaining(ctx, readable)
-		if err != nil {
-			return left, fmt.Errorf("see what is left: %w", err)
-		}
-		if progress != nil {
-			progress(left)
-		}
-		return left, nil
-	}
-	// Only a picture of how far it is: the next look tells of an error. All windows of the range are counted, which may be
-	// millions: that may take a twentieth of the time, and is done no oftener than people can follow.
-	const (
-		share       = 20
-		atMostEvery = 500 * time.Millisecond
-	)
-	due := func() bool {
-		reporting.Lock()
-		defer reporting.Unlock()
-		return time.Since(looked) >= max(atMostEvery, share*took)
-	}
-	p.onCommit = func() {
-		if due() {
-			_, _ = report()
-		}
-	}
-	if _, err := report(); err != nil {
+func (p *passage) untilNoneIsLeft(ctx context.Context, told func(sink.Remaining)) error {
+	progress := p.progressOf(told)
+	p.onCommit = func() { progress.glance(ctx) }
+	if _, err := progress.look(ctx); err != nil {
 		return err
 	}
 	for {
 		if err := p.exportDue(ctx); err != nil {
 			return err
 		}
-		left, err := report()
+		left, err := progress.look(ctx)
 		switch {
 		case err != nil || left.Left == 0 || p.stopped():
 			return err

@@ -9,6 +9,6 @@
 // how many lanes pay), lease.go, contest.go (who overtakes whom), snapshot.go and dashboard.go (datasets without windows), memory.go.
 //
 // Rows that are gone: gone.go, look.go. What is learned of the API: server.go, limits.go, contract.go, knowledge.go, order.go, trouble.go.
-// Passes of another kind: backfill.go, verify.go with compare.go, quarantine.go. What follows a pass: reconcile.go with pending.go,
+// Passes of another kind: backfill.go with progress.go, verify.go with compare.go, quarantine.go. What follows a pass: reconcile.go with pending.go,
 // drift.go and decimal.go, promote.go, retention.go. For people: forecast.go, life.go, arrival.go.
 package export
