@@ -95,7 +95,7 @@ func (a *App) checkTable(ctx context.Context, dataset string, table schema.Table
 	case prepared.Created:
 		return "is not there yet: the first run makes it", nil, nil
 	case len(prepared.Changes) > 0:
-		return fmt.Sprintf("the next run changes it by %d statements; exporter plan shows them", len(prepared.Changes)), prepared.Renamed, nil
+		return "the next run changes it by " + plural(len(prepared.Changes), "statement; exporter plan shows it", "statements; exporter plan shows them"), prepared.Renamed, nil
 	}
 	return "is as the mapping wants it", prepared.Renamed, nil
 }

@@ -40,7 +40,7 @@ func (s *span) batchOf(p part) *sink.Batch {
 			s.tallies[at].rows++
 		}
 	}
-	if kept == 0 && later > 0 && s.Dataset.Kind == sink.KindInsight {
+	if kept == 0 && later > 0 && (b.Write != sink.Upsert || s.Dataset.Kind == sink.KindInsight) {
 		s.tellLater(p.stretch, later)
 	}
 	b.Rows = b.Rows[:kept]
@@ -51,10 +51,10 @@ func (s *span) batchOf(p part) *sink.Batch {
 	return b
 }
 
-// tellLater warns of an insight of which nothing is kept. That nobody else has its rows is likely, not certain: an API whose ranges
-// hold their end sends a sum of what is there.
+// tellLater warns of a stretch of which nothing is kept. That nobody else has its rows is likely, not certain: an API whose ranges
+// hold their end sends the rows of that instant.
 func (s *span) tellLater(stretch window.Window, rows int) {
-	s.Logger.Warn("nothing of what the insight says of a window is kept, since its times are later: if it labels sums by the end of what "+
+	s.Logger.Warn("nothing of what the API sent for a window is kept, since its times are later: if it labels sums by the end of what "+
 		"they are about, leave key and time_field out and set write: replace", "dataset", s.Dataset.Name, "window", stretch.String(), "rows", rows)
 }
 
@@ -97,14 +97,22 @@ func (s *span) elsewhere(table schema.Table, instant time.Time, p part, first in
 		return own, -1, false
 	case len(table.Key) > 0:
 		return own, -1, true
-	case s.Dataset.Write == sink.Append && p.led(instant):
+	case s.Dataset.Write == sink.Append && (p.led(instant) || instant.Equal(p.stretch.End)):
 		return own, -1, true
+	case s.Dataset.Write == sink.ReplaceWindows && instant.Equal(p.stretch.End) && s.otherTime():
+		return s.tallies[first].Window.Start, first, true
 	case !p.beyond(instant):
 		return own, -1, false
 	case s.Dataset.Write == sink.ReplaceWindows: // a window has what the API sends for it
 		return s.tallies[first].Window.Start, first, true
 	}
 	return own, -1, true
+}
+
+// otherTime reports whether the API is known to go by another time than the time field: then a row's time says nothing of who else is
+// sent it. A day may be one of another timezone.
+func (s *span) otherTime() bool {
+	return s.lasting.server.strayed() || s.Dataset.timeField().kind == schema.Date
 }
 
 // beyond reports whether a time is not of what was asked for.
@@ -124,7 +132,7 @@ func (s *span) whereRejected(raw string, p part) window.Window {
 		return p.stretch
 	}
 	instant := s.Dataset.timeField().instant(v)
-	if p.beyond(instant) || p.led(instant) {
+	if p.beyond(instant) || p.led(instant) || instant.Equal(p.stretch.End) || s.otherTime() {
 		return p.stretch
 	}
 	at := instant.Truncate(time.Second)

@@ -70,7 +70,9 @@ func (d Dataset) form() *schema.Form {
 // whole reports whether windows are read one by one, each whole and in one piece: where rows are of all of a window,
 // not of an instant in it (sums are), or replace what was there.
 func (d Dataset) whole() bool {
-	return d.Snapshot || d.Kind == sink.KindInsight || d.Write == sink.ReplaceWindows || d.Write == sink.Append && d.Mapper.Table().TimeField == ""
+	field := d.timeField()
+	coarse := field.column < 0 || field.kind == schema.Date // no part of a window has all rows that are alike
+	return d.Snapshot || d.Kind == sink.KindInsight || d.Write == sink.ReplaceWindows || d.Write == sink.Append && coarse
 }
 
 // closed reports whether windows are read only once they are over. What an insight says of a part of a window is no

@@ -54,6 +54,9 @@ func (s *span) evidence(p part) *evidence {
 	}
 	e := newEvidence(s.Dataset.Mapper, p.asked)
 	e.caps = s.capsOfRest()
+	if s.lasting.server.strayed() { // as may be seen in another hour than this one
+		e.against = otherTime
+	}
 	field := s.Dataset.timeField()
 	for _, row := range p.rows {
 		e.saw(field.at(row.Row))
@@ -73,10 +76,13 @@ func (e *evidence) rejected(raw string) {
 	e.against = "a row was rejected whose key cannot be read"
 }
 
+// otherTime is why nothing is gone for certain where the API goes by another time than the time field.
+const otherTime = "the API sent a row whose time field is outside of the time that was asked for"
+
 // saw notes when a row is, by its time field. Whether the ends of what was asked for belong to it is not known.
 func (e *evidence) saw(at time.Time, ok bool) {
 	if !ok || at.Before(e.asked.Start) || at.After(e.asked.End) {
-		e.against = "the API sent a row whose time field is outside of the time that was asked for"
+		e.against = otherTime
 	}
 }
 

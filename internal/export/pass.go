@@ -242,6 +242,10 @@ func (p *passage) finish(ctx context.Context, err error) (Summary, error) {
 		run.Outcome, run.Spent = outcomeOf(*summary, err), summary.Spent
 		err = errors.Join(err, p.Warehouse.EndRun(writing, *run))
 	}
+	if summary.Rejected > 0 {
+		p.Logger.Warn("rows do not fit the mapping: they are kept as rejects, not in the table; exporter rejects list says why",
+			"dataset", p.Dataset.Name, "rows", summary.Rejected, "of", summary.RowsRead)
+	}
 	if told := p.tellTrouble(writing, err); told != nil {
 		err = errors.Join(err, told)
 	}

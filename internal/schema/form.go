@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -86,11 +87,18 @@ func (f Form) Continues(older string) bool {
 		}
 	}
 	for id, what := range f.Fields {
-		if _, was := before.Fields[id]; !was && f.loses(what) {
+		if _, was := before.Fields[id]; !was && (f.loses(what) || transformed(what)) {
 			return false
 		}
 	}
 	return true
+}
+
+// transformed reports whether a field has a transform: that of a number as _extra has it may be another one than of the number as it
+// was sent.
+func transformed(what string) bool {
+	parts := strings.Fields(what) // as formOfField has them
+	return len(parts) > 2 && parts[2] != None.String()
 }
 
 // loses reports whether older rows lack, or have too much, of an id that is new in the mapping.

@@ -22,7 +22,7 @@ type ExistingColumn struct {
 	Comment string
 	// NotNull is set where every insert must name the column: it refuses NULL and has no default.
 	NotNull bool
-	// Making is how the values of the dataset's rows were made. nil: not known.
+	// Making is how the values were made. nil: not known.
 	Making *Making
 	forget string // SQL after which it is not known any more
 }
@@ -30,18 +30,22 @@ type ExistingColumn struct {
 // Making is how the values of a column are made: from which metric id, and by which transform, as Column has them.
 type Making struct{ ID, Transform string }
 
-// String is how the values of a key were made.
 func (m Making) String() string {
 	if how := m.Transform; how == "" || how == None.String() {
-		return "keys from " + m.ID
+		return m.ID
 	}
-	return fmt.Sprintf("keys from %s, transform %s", m.ID, m.Transform)
+	return fmt.Sprintf("%s, transform %s", m.ID, m.Transform)
 }
 
-// SetMaking says how the values of a column were made in the rows of a dataset, by the data dictionary.
-func (h *Existing) SetMaking(dictionary, dataset, column string, m Making) {
+// ofAnother reports whether the values are known to be of another metric than the mapping's column.
+func (c ExistingColumn) ofAnother(wanted Column) bool {
+	return c.Making != nil && c.Making.ID != wanted.ID
+}
+
+// SetMaking says how the values of a column were made, by the data dictionary that is named.
+func (h *Existing) SetMaking(dictionary, table, column string, m Making) {
 	literal := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-	forget := fmt.Sprintf("UPDATE %s SET transform = NULL WHERE dataset = %s AND column_name = %s", dictionary, literal(dataset), literal(column))
+	forget := fmt.Sprintf("UPDATE %s SET transform = NULL WHERE table_name = %s AND column_name = %s", dictionary, literal(table), literal(column))
 	for i := range h.Columns {
 		if h.Columns[i].Name == column {
 			h.Columns[i].Making, h.Columns[i].forget = &m, forget
@@ -91,6 +95,7 @@ type NarrowingError struct {
 	Have      string // the native type, or the primary key, as it is
 	Want      string // the same as the mapping wants it
 	Statement string // SQL that a person would run: it keeps every value, and lets the exporter go on
+	Then      string // what to do after it; "": nothing
 	Alike     string // SQL for one who knows that what differs makes no other values; "" where that cannot be
 }
 
@@ -101,6 +106,9 @@ func (e *NarrowingError) Error() string {
 	}
 	text := fmt.Sprintf("%s: has %s, the mapping wants %s; nothing was changed. Change the mapping, or run: %s",
 		what, e.Have, e.Want, e.Statement)
+	if e.Then != "" {
+		text += "; then " + e.Then
+	}
 	if e.Alike != "" {
 		text += "; or, if both make the same values, run: " + e.Alike
 	}
@@ -163,7 +171,7 @@ func (p *planner) allColumns() []Column {
 func (p *planner) checkKey(have *Existing) {
 	is, wanted := slices.Sorted(slices.Values(have.Key)), slices.Sorted(slices.Values(p.want.Key))
 	if !slices.Equal(is, wanted) {
-		p.refuse("", describeKey(have.Key), describeKey(p.want.Key), p.setTableAside())
+		p.refuse("", describeKey(have.Key), describeKey(p.want.Key), p.setTableAside(), "")
 		return
 	}
 	for _, place := range p.want.KeyIndexes() {
@@ -171,8 +179,8 @@ func (p *planner) checkKey(have *Existing) {
 		column, _ := have.column(c.Name)
 		if made := (Making{ID: c.ID, Transform: c.Transform}); column.Making != nil && *column.Making != made {
 			p.refused = append(p.refused, &NarrowingError{
-				Table: p.want.Name, Column: c.Name, Have: column.Making.String(),
-				Want:      made.String() + ", by which rows that come again would be there twice",
+				Table: p.want.Name, Column: c.Name, Have: "keys from " + column.Making.String(),
+				Want:      "keys from " + made.String() + ", by which rows that come again would be there twice",
 				Statement: p.setTableAside(), Alike: column.forget,
 			})
 		}
@@ -195,28 +203,37 @@ func (p *planner) checkUnfilled(have *Existing) {
 			continue // of the key checkKey tells
 		}
 		p.refuse(is.Name, is.Native+" not null", "no such column",
-			fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", p.tableName(), quote(is.Name)))
+			fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", p.tableName(), quote(is.Name)), "")
 	}
 }
 
-// columns adds what is missing and widens what is too narrow.
+// fillColumn is what fills a column that takes the place of one that was set aside.
+const fillColumn = "exporter run --backfill fills the new column"
+
+// columns adds what is missing and widens what is too narrow. It refuses values of another metric beside those that are there.
 func (p *planner) columns(have *Existing) {
 	var widened []Change
 	for _, c := range p.allColumns() {
 		native := p.dialect.Native(c.Type)
 		is, ok := have.column(c.Name)
 		switch {
+		case ok && is.ofAnother(c) && !slices.Contains(p.want.Key, c.Name): // of the key's checkKey tells
+			p.refused = append(p.refused, &NarrowingError{
+				Table: p.want.Name, Column: c.Name, Have: "values of " + is.Making.ID,
+				Want: "those of " + c.ID + ", and a column with values of both would be wrong", Statement: p.setColumnAside(have, c.Name),
+				Then: fillColumn, Alike: is.forget,
+			})
 		case ok && is.Native == native:
 		case ok && p.dialect.Widens(is.Native, native):
 			widened = append(widened, Change{Kind: WidenColumn, Column: c, From: is.Native})
 		case ok && p.want.NotNull(c.Name):
-			p.refuse(c.Name, is.Native, native, p.setTableAside())
+			p.refuse(c.Name, is.Native, native, p.setTableAside(), "")
 		case ok:
-			p.refuse(c.Name, is.Native, native, p.setColumnAside(have, c.Name))
+			p.refuse(c.Name, is.Native, native, p.setColumnAside(have, c.Name), fillColumn)
 		case slices.Contains(p.want.Key, c.Name):
 			// The keys differ then: checkKey tells.
 		case p.want.NotNull(c.Name):
-			p.refuse(c.Name, "no such column", native+" not null", p.setTableAside())
+			p.refuse(c.Name, "no such column", native+" not null", p.setTableAside(), "")
 		default:
 			p.changes = append(p.changes, Change{Kind: AddColumn, Column: c})
 		}
@@ -258,8 +275,8 @@ func (p *planner) index(have *Existing) {
 	}
 }
 
-func (p *planner) refuse(column, have, want, statement string) {
-	p.refused = append(p.refused, &NarrowingError{Table: p.want.Name, Column: column, Have: have, Want: want, Statement: statement})
+func (p *planner) refuse(column, have, want, statement, then string) {
+	p.refused = append(p.refused, &NarrowingError{Table: p.want.Name, Column: column, Have: have, Want: want, Statement: statement, Then: then})
 }
 
 // setTableAside keeps the table under another name: the next run makes a new one and reads everything again.

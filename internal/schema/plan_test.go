@@ -183,14 +183,14 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 	}{
 		"another type": {
 			func(h *schema.Existing) { h.Columns[2].Native = "text" },
-			[]schema.NarrowingError{{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`}},
+			[]schema.NarrowingError{{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`, Then: "exporter run --backfill fills the new column"}},
 		},
 		"another type, and a column set aside before": {
 			func(h *schema.Existing) {
 				h.Columns[2].Native = "text"
 				h.Columns = append(h.Columns, schema.ExistingColumn{Name: "seconds_old", Native: "text"})
 			},
-			[]schema.NarrowingError{{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old2"`}},
+			[]schema.NarrowingError{{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old2"`, Then: "exporter run --backfill fills the new column"}},
 		},
 		"another type of a key's column": {
 			func(h *schema.Existing) { h.Columns[0].Native = "bigint" },
@@ -198,7 +198,7 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 		},
 		"a wider type": {
 			func(h *schema.Existing) { h.Columns[2].Native = "numeric" },
-			[]schema.NarrowingError{{Column: "seconds", Have: "numeric", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`}},
+			[]schema.NarrowingError{{Column: "seconds", Have: "numeric", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`, Then: "exporter run --backfill fills the new column"}},
 		},
 		"another key": {
 			func(h *schema.Existing) { h.Key = []string{"id", "at"} },
@@ -215,15 +215,21 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 		"a key of another metric": {
 			func(h *schema.Existing) { h.SetMaking("s.fields", "o'calls", "id", schema.Making{ID: "c9"}) },
 			[]schema.NarrowingError{{Column: "id", Have: "keys from c9", Want: "keys from a1, by which rows that come again would be there twice", Statement: setTableAside,
-				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'o''calls' AND column_name = 'id'`}},
+				Alike: `UPDATE s.fields SET transform = NULL WHERE table_name = 'o''calls' AND column_name = 'id'`}},
 		},
 		"a key that was transformed": {
 			func(h *schema.Existing) {
 				h.SetMaking("s.fields", "calls", "id", schema.Making{ID: "a1", Transform: "lower"})
-				h.SetMaking("s.fields", "calls", "seconds", schema.Making{ID: "c9", Transform: "lower"}) // of no key
+				h.SetMaking("s.fields", "calls", "seconds", schema.Making{ID: "c3", Transform: "lower"}) // of no key
 			},
 			[]schema.NarrowingError{{Column: "id", Have: "keys from a1, transform lower", Want: "keys from a1, by which rows that come again would be there twice", Statement: setTableAside,
-				Alike: `UPDATE s.fields SET transform = NULL WHERE dataset = 'calls' AND column_name = 'id'`}},
+				Alike: `UPDATE s.fields SET transform = NULL WHERE table_name = 'calls' AND column_name = 'id'`}},
+		},
+		"values of another metric": {
+			func(h *schema.Existing) { h.SetMaking("s.fields", "calls", "seconds", schema.Making{ID: "c9"}) },
+			[]schema.NarrowingError{{Column: "seconds", Have: "values of c9", Want: "those of c3, and a column with values of both would be wrong",
+				Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`, Then: "exporter run --backfill fills the new column",
+				Alike: `UPDATE s.fields SET transform = NULL WHERE table_name = 'calls' AND column_name = 'seconds'`}},
 		},
 		"somebody's column that refuses NULL": {
 			func(h *schema.Existing) {
@@ -244,8 +250,8 @@ func TestPlanRefusesWhatAdditionsDoNotMend(t *testing.T) {
 			},
 			[]schema.NarrowingError{
 				{Have: "no primary key", Want: "primary key (id)", Statement: setTableAside},
-				{Column: "at", Have: "date", Want: "timestamptz", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "at" TO "at_old"`},
-				{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`},
+				{Column: "at", Have: "date", Want: "timestamptz", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "at" TO "at_old"`, Then: "exporter run --backfill fills the new column"},
+				{Column: "seconds", Have: "text", Want: "bigint", Statement: `ALTER TABLE "s"."calls" RENAME COLUMN "seconds" TO "seconds_old"`, Then: "exporter run --backfill fills the new column"},
 			},
 		},
 	} {

@@ -109,8 +109,11 @@ type Dataset struct {
 // Outgrows reports whether the rows that were appended before cannot be compared with those of the dataset's form. before is
 // the form that it was last prepared with ("": none was known), changed whether by another config.
 func (d Dataset) Outgrows(before string, changed bool) bool {
-	if d.Form == nil || before == "" {
-		return d.Form != nil && changed
+	switch {
+	case d.Form == nil:
+		return before != "" // to replace windows would delete what was appended to them from others
+	case before == "":
+		return changed
 	}
 	return !d.Form.Continues(before)
 }

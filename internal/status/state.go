@@ -55,7 +55,18 @@ func (o Options) stateOf(d sink.DatasetStatus) (State, string, time.Time) {
 	case d.Behind > 1 || d.Windows == 0: // the last one that has ended may wait for its tick
 		return CatchingUp, leftOf(d), time.Time{}
 	}
-	return OK, "", time.Time{}
+	return OK, o.gapOf(d), time.Time{}
+}
+
+// gapOf says why a dataset that has nothing to catch up with is not complete: a backfill read what is before since, but not up to it.
+// "": it is complete.
+func (o Options) gapOf(d sink.DatasetStatus) string {
+	since := o.begins(d.Name)
+	if d.Through.IsZero() || !d.Through.Before(since) || !d.ReadTo.After(since) {
+		return ""
+	}
+	return fmt.Sprintf("what is between %s and since (%s UTC) was never read: run --backfill of it, or set since to an earlier time",
+		d.Through.UTC().Format(time.DateTime), since.UTC().Format(time.DateTime))
 }
 
 func (o Options) begins(dataset string) time.Time {

@@ -24,6 +24,9 @@ const undefinedTable = "42P01"
 // undefinedColumn says that a table is there, but is not what this version of the program makes of it.
 const undefinedColumn = "42703"
 
+// notSupported says that the server does not do such a thing, as to change the type of a column that a view has.
+const notSupported = "0A000"
+
 // lockTimedOut says that somebody held a lock for longer than a statement was to wait for it.
 const lockTimedOut = "55P03"
 
@@ -69,6 +72,10 @@ func classify(ctx context.Context, verb string, err error) error {
 	switch sqlState(err) {
 	case undefinedTable, undefinedColumn:
 		err = &sink.UnpreparedError{Err: err}
+	case notSupported:
+		if server := new(pgconn.PgError); errors.As(err, &server) && server.Detail != "" { // as of a view on a column that is to be widened
+			err = fmt.Errorf("%w: %s: drop what is in the way and create it again afterwards, or take the change back", err, server.Detail)
+		}
 	}
 	return fmt.Errorf("%s: %w", verb, err)
 }

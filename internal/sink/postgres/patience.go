@@ -30,7 +30,7 @@ const (
 
 // The modes of transactions.
 const (
-	writing  = ""
+	writing  = " ISOLATION LEVEL READ COMMITTED" // whatever the role's default is: who waits for a lock must see what was done meanwhile
 	reading  = " READ ONLY"
 	snapshot = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
 )

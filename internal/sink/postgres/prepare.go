@@ -153,7 +153,7 @@ func existing(ctx context.Context, tx pgx.Tx, t target) (*schema.Existing, error
 	return &have, err
 }
 
-// learnMakings completes a table with how the dataset's values were made.
+// learnMakings completes a table with how its values were made.
 func learnMakings(ctx context.Context, tx pgx.Tx, dataset string, t target, have *schema.Existing) error {
 	var known bool
 	if err := tx.QueryRow(ctx, statement("makings_exist")).Scan(&known); err != nil || !known {
@@ -166,7 +166,7 @@ func learnMakings(ctx context.Context, tx pgx.Tx, dataset string, t target, have
 	var column string
 	var m schema.Making
 	_, err = pgx.ForEachRow(rows, []any{&column, &m.ID, &m.Transform}, func() error {
-		have.SetMaking("exporter.fields", dataset, column, m)
+		have.SetMaking("exporter.fields", t.Name, column, m)
 		return nil
 	})
 	return err
@@ -284,6 +284,9 @@ func (w *Warehouse) enterFields(ctx context.Context, tx pgx.Tx, d sink.Dataset, 
 		titles, types, transforms = append(titles, clean(c.Title)), append(types, c.Type.String()), append(transforms, c.Transform)
 	}
 	queued := &pgx.Batch{}
+	if created {
+		queued.Queue(statement("makings_forget"), w.schema, d.Table.Name)
+	}
 	queued.Queue(statement("fields_forget"), d.Name, names)
 	queued.Queue(statement("fields_enter"), d.Name, w.schema, d.Table.Name, names, ids, titles, types, created, transforms)
 	return tx.SendBatch(ctx, queued).Close()

@@ -12,7 +12,7 @@ import (
 
 // Preview says what Prepare would do to the table of a dataset.
 func (w *Warehouse) Preview(ctx context.Context, dataset string, table schema.Table) (prepared sink.Prepared, err error) {
-	err = w.look(ctx, "look at table "+table.Name, func(tx pgx.Tx) error {
+	err = w.look(ctx, "look at the table", func(tx pgx.Tx) error {
 		is, err := w.asMarked(ctx, tx, table)
 		if err != nil {
 			return err

@@ -348,10 +348,14 @@ func testPrepareOtherKeys(b bench) {
 
 	d := callsDataset()
 	d.ConfigHash = "c2"
-	d.Table.Columns[2].Transform, d.Table.Columns[3].ID = "lower", "other" // of no key
+	d.Table.Columns[2].Transform = "lower" // of no key
 	b.prepare(d)
-	d.Name, d.Table.Columns[0].ID = "more", "other" // another dataset's keys are its own
+	d.Name = "renamed"
 	b.prepare(d)
+	d.Name, d.Table.Columns[0].ID = "more", "other"
+	if _, err := b.Prepare(b.t.Context(), d); err == nil {
+		b.t.Error("the dataset under another name has other keys")
+	}
 
 	again := callsDataset()
 	lower(&again.Table.Columns[0])

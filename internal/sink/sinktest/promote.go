@@ -74,7 +74,13 @@ func testUnpromoted(b bench) {
 	b.promote(promotion(withQueue(), 10))
 	d := withQueue()
 	d.Table.Columns[4].ID = "other"
-	equal(b, "of a field of another id", fmt.Sprint(b.prepare(d).Unpromoted), "[queue]")
+	_, err := b.Prepare(b.t.Context(), d)
+	var narrowing *schema.NarrowingError
+	if !errors.As(err, &narrowing) || narrowing.Column != "queue" {
+		b.t.Fatalf("a field of another id: %v, want that it is refused", err)
+	}
+	b.query(narrowing.Statement)
+	equal(b, "of a field of another id, once the column is set aside", fmt.Sprint(b.prepare(d).Unpromoted), "[queue]")
 	d = callsDataset()
 	d.Name, d.Table.Name, d.Table.Key = "keyless", "keyless", nil
 	b.prepare(d)

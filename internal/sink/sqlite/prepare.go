@@ -152,7 +152,7 @@ func existing(ctx context.Context, tx *transaction, table string) (*schema.Exist
 	return have, err
 }
 
-// learnMakings completes a table with how the dataset's values were made.
+// learnMakings completes a table with how its values were made.
 func learnMakings(ctx context.Context, tx *transaction, dataset, table string, have *schema.Existing) error {
 	var known bool
 	if err := tx.QueryRowContext(ctx, statement("makings_exist")).Scan(&known); err != nil || !known {
@@ -165,7 +165,7 @@ func learnMakings(ctx context.Context, tx *transaction, dataset, table string, h
 		if err := rows.Scan(&column, &m.ID, &m.Transform); err != nil {
 			return err
 		}
-		have.SetMaking("exporter_fields", dataset, column, m)
+		have.SetMaking("exporter_fields", table, column, m)
 		return nil
 	})
 }
@@ -208,6 +208,11 @@ func enterDataset(ctx context.Context, tx *transaction, d sink.Dataset, created 
 		sql.Named("table_name", d.Table.Name), sql.Named("config_hash", d.ConfigHash), sql.Named("reread", rereadText(d.Reread)),
 		sql.Named("form", d.FormText())); err != nil {
 		return fmt.Errorf("enter dataset: %w", err)
+	}
+	if created {
+		if _, err := tx.ExecContext(ctx, statement("makings_forget"), sql.Named("table", d.Table.Name)); err != nil {
+			return fmt.Errorf("keep dictionary: %w", err)
+		}
 	}
 	columns := slices.Concat(d.Table.Columns, d.Table.OwnColumns())
 	if _, err := tx.ExecContext(ctx, statement("fields_clear"), sql.Named("dataset", d.Name), sql.Named("columns", columnNames(columns))); err != nil {

@@ -15,7 +15,7 @@ var errUndo = errors.New("undo")
 
 // Preview says what Prepare would do to the table of a dataset: it does it, and undoes it.
 func (w *Warehouse) Preview(ctx context.Context, dataset string, table schema.Table) (prepared sink.Prepared, err error) {
-	err = w.write(ctx, "look at table "+table.Name, func(tx *transaction) error {
+	err = w.write(ctx, "look at the table", func(tx *transaction) error {
 		is, err := asMarked(ctx, tx, table)
 		if err != nil {
 			return err
