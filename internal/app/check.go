@@ -55,7 +55,7 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 	}
 	text, err := a.warehouse.Check(ctx)
 	note("warehouse", text, err)
-	sound := err == nil
+	sound, answers := err == nil, true
 	for _, e := range a.exporters {
 		if sound {
 			for _, table := range e.Dataset.Tables() {
@@ -67,15 +67,16 @@ func (a *App) Check(ctx context.Context, offline bool, tell func(Finding)) error
 			}
 			a.checkReconciled(ctx, e, note)
 		}
+		if !answers { // it would answer the same of every dataset
+			continue
+		}
 		subject := string(e.Dataset.Kind) + " " + e.Dataset.Name
 		text, sample, err := a.checkSource(ctx, e.Dataset)
 		note(subject, text, a.withPlace(e.Dataset, err))
 		if err == nil {
 			warn(subject, a.unseenText(e.Dataset, sample))
 		}
-		if failsAll(err) {
-			break
-		}
+		answers = !failsAll(err)
 	}
 	return errors.Join(wrong...)
 }
