@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"samespace-exporter/internal/schema"
@@ -136,21 +137,35 @@ func (s *span) readWhole(ctx context.Context, stretch window.Window) (part, erro
 	w := s.wanted(stretch)
 	p, err := s.readSteadily(ctx, w)
 	if err == nil && w.lead > 0 && s.lead(stretch) == 0 { // as its rows have shown
-		p, err = s.readWithoutLead(ctx, w, p)
+		p, err = s.readOnceMore(ctx, w, p, 0)
+	}
+	if err == nil && p.reading.Rows == 0 && s.readLast(p.stretch) {
+		if p, err = s.readOnceMore(ctx, w, p, w.lead); err == nil && p.reading.Rows > 0 {
+			s.Logger.Warn("the API answered with no rows, and with rows when it was asked again", "dataset", s.Dataset.Name, "span", p.stretch.String(), "rows", p.reading.Rows)
+		}
 	}
 	s.heed(ctx, stretch, p.reading, err)
 	return p, err
 }
 
-// readWithoutLead reads once more what was read with a lead, in the same memory.
-func (s *span) readWithoutLead(ctx context.Context, w wanted, led part) (part, error) {
-	w.lead, w.memory = 0, led.memory
+// readOnceMore reads again what was read, with another lead, in the same memory.
+func (s *span) readOnceMore(ctx context.Context, w wanted, before part, lead time.Duration) (part, error) {
+	w.lead, w.memory = lead, before.memory
 	p, err := s.readSteadily(ctx, w)
-	p.reading.Requests += led.reading.Requests
-	p.reading.Took += led.reading.Took
-	p.reading.Waited += led.reading.Waited
-	p.mapping += led.mapping
+	p.reading.Requests += before.reading.Requests
+	p.reading.Took += before.reading.Took
+	p.reading.Waited += before.reading.Waited
+	p.mapping += before.mapping
 	return p, err
+}
+
+// readLast reports whether a stretch has a window that is not to be read again: then nobody would notice that a server which answered
+// with an empty list, in a moment of trouble, had rows. A snapshot is what its last reading was.
+func (s *span) readLast(stretch window.Window) bool {
+	return s.Dataset.Snapshot || slices.ContainsFunc(s.tallies, func(t tally) bool {
+		_, again := s.Dataset.Reread.Next(t.Window.End, s.now())
+		return !again && !t.Window.Intersect(stretch).Empty()
+	})
 }
 
 // readHalves reads one half of a stretch after the other, since it could not be read whole.
