@@ -22,12 +22,15 @@ func (s *span) batchOf(p part) *sink.Batch {
 		return b
 	}
 	windowOf := s.windowFinder(b.Table, p)
-	kept, later := 0, 0
+	kept, later, earlier := 0, 0, 0
 	for i := range b.Rows {
 		start, at, ok := windowOf(b.Rows[i].Row)
 		if !ok {
-			if !start.Before(p.stretch.End) {
+			switch when, _ := s.Dataset.timeField().at(b.Rows[i].Row); {
+			case !start.Before(p.stretch.End):
 				later++
+			case when.Before(p.asked.Start):
+				earlier++
 			}
 			continue
 		}
@@ -42,6 +45,10 @@ func (s *span) batchOf(p part) *sink.Batch {
 	}
 	if kept == 0 && later > 0 && (b.Write != sink.Upsert || s.Dataset.Kind == sink.KindInsight) {
 		s.tellLater(p.stretch, later)
+	}
+	if earlier > 0 {
+		s.Logger.Warn("sums that begin before the window are not kept, since it may have a part of them only: a window should begin where sums do; where the "+
+			"timezone is not of whole hours, windows of days do", "dataset", s.Dataset.Name, "window", p.stretch.String(), "rows", earlier)
 	}
 	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
@@ -132,7 +139,8 @@ func (s *span) whereRejected(raw string, p part) window.Window {
 		return p.stretch
 	}
 	instant := s.Dataset.timeField().instant(v)
-	if p.beyond(instant) || p.led(instant) || instant.Equal(p.stretch.End) || s.otherTime() {
+	dropped := s.Dataset.Kind == sink.KindInsight || s.Dataset.Write == sink.ReplaceWindows // as a row of the second before is
+	if p.beyond(instant) || p.led(instant) && !dropped || instant.Equal(p.stretch.End) || s.otherTime() {
 		return p.stretch
 	}
 	at := instant.Truncate(time.Second)

@@ -64,6 +64,26 @@ func TestVerifyByTheWindowThatRowsWereSentFor(t *testing.T) {
 	})
 }
 
+// Sums that begin before the window that was asked for may have a part of it only: what is not kept is told.
+func TestSumsThatBeginBeforeTheirWindowAreTold(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, k kind) {
+		t.Parallel()
+		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
+		w := newWorld(t, k, calls(600), since, nil)
+		i := w.sumsByHour("hour")
+		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
+		w.clock.Advance(200 * time.Hour)
+		var log bytes.Buffer
+		w.exporter.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		w.showsLater(i.fields[0].ID, -30*time.Minute) // as where the timezone is half an hour off
+		w.pass(upToStart(since))
+		if !strings.Contains(log.String(), "sums that begin before the window are not kept") {
+			t.Errorf("nothing is told of sums that are not kept: %s", log.String())
+		}
+	})
+}
+
 // Sums that are labelled by the end of their hour are not of the window that was asked for: what is not kept is told.
 func TestInsightLabelledByTheEndIsTold(t *testing.T) {
 	t.Parallel()

@@ -154,6 +154,16 @@ func Plan(want Table, have *Existing, d Dialect) ([]Change, error) {
 	return p.changes, nil
 }
 
+// Strangers refuses a table without a key that has rows which its dataset is not known to have written: to read their windows would add
+// them once more, or delete them.
+func Strangers(t Table, d Dialect) *NarrowingError {
+	p := planner{want: t, dialect: d}
+	return &NarrowingError{
+		Table: t.Name, Have: "rows that this dataset is not known to have written", Want: "none, since without a key nobody can tell them from its own",
+		Statement: p.setTableAside(),
+	}
+}
+
 type planner struct {
 	want    Table
 	dialect Dialect

@@ -60,6 +60,16 @@ func (r Retry) Fingerprints() []string {
 	return all
 }
 
+// Batch is rows of the retry that are to be written into its table. Without a key they are compared with those of their windows: what was
+// read again meanwhile, and did fit, is there already.
+func (r Retry) Batch(table schema.Table, rows []Row) Batch {
+	b := Batch{Table: table, Rows: rows}
+	if len(table.Key) == 0 {
+		b.Write = Append
+	}
+	return b
+}
+
 // Judge tells the rows to write from those of which the table got another version after their reject was seen last, or
 // in the same commit. seen says when, of the rejects that are still there; written, when the table's version of a row
 // was written. The rows to write are in the order in which they were seen: of two versions of a row the last counts.

@@ -222,6 +222,11 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, p *sin
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
+	if !p.Created && len(d.Table.Key) == 0 && (!entered || moved) {
+		if err := w.refuseStrangers(ctx, tx, d.Table); err != nil {
+			return err
+		}
+	}
 	if _, err = tx.Exec(ctx, statement("dataset_enter"), d.Name, d.Kind, w.schema, d.Table.Name, d.ConfigHash, reread, d.FormText()); err != nil {
 		return err
 	}
@@ -255,6 +260,15 @@ func (w *Warehouse) enter(ctx context.Context, tx pgx.Tx, d sink.Dataset, p *sin
 		_, err = tx.Exec(ctx, statement("windows_retry"), d.Name)
 	}
 	return err
+}
+
+// refuseStrangers fails where a table that is new to its dataset has rows.
+func (w *Warehouse) refuseStrangers(ctx context.Context, tx pgx.Tx, t schema.Table) error {
+	var taken bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+w.target(t).name()+")").Scan(&taken); err != nil || !taken {
+		return err
+	}
+	return schema.Strangers(t, dialect{w.schema})
 }
 
 // forgetTable makes the windows of every dataset of a table as if never read. Two of them that wait for each other, since

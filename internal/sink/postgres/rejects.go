@@ -64,7 +64,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		if len(rows) > 0 {
 			fitting := arrange(t, rows)
 			fitting.origin.cause = sink.CauseRetry
-			if done.Counts, err = fitting.write(ctx, tx.Conn(), at); err != nil {
+			if done.Counts, err = fitting.store(ctx, tx.Conn(), r.Batch(table, rows), at); err != nil {
 				return err
 			}
 		}

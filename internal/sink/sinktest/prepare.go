@@ -19,6 +19,7 @@ func prepareTests() []exercise {
 		{"widens a column", testPrepareWidens},
 		{"refuses to narrow", testPrepareNarrow},
 		{"refuses keys that are made otherwise", testPrepareOtherKeys},
+		{"refuses rows of others, without a key", testPrepareStrangers},
 		{"keeps comments current", testPrepareComments},
 		{"keeps the dictionary current", testPrepareDictionary},
 		{"a table that was dropped makes all due", testPrepareDropped},
@@ -366,4 +367,31 @@ func testPrepareOtherKeys(b bench) {
 	b.query(refused("none", func(*schema.Column) {}).Statement)
 	prepared := b.prepare(callsDataset())
 	equal(b, "created", prepared.Created, true)
+}
+
+// testPrepareStrangers: rows without a key that another dataset wrote, or this one in its time, would be there twice or give way.
+func testPrepareStrangers(b bench) {
+	d := keylessDataset()
+	b.prepare(d)
+	b.plan(hours(0, 1), clock(0, 0))
+	batch := read(b.claim(within(hours(0, 1))), clock(1, 0), clock(5, 0), call("x", clock(0, 5), "x", 1))
+	batch.Table, batch.Write = d.Table, sink.Append
+	b.commit(batch)
+	b.prepare(d)
+
+	other := d
+	other.Name = "renamed"
+	_, err := b.Prepare(b.t.Context(), other)
+	var narrowing *schema.NarrowingError
+	if !errors.As(err, &narrowing) {
+		b.t.Fatalf("another dataset: %v, want that it is refused", err)
+	}
+	moved := d
+	moved.Table.Name = "elsewhere"
+	b.prepare(moved)
+	if _, err := b.Prepare(b.t.Context(), d); !errors.As(err, &narrowing) {
+		b.t.Fatalf("the table of before: %v, want that it is refused", err)
+	}
+	b.query(narrowing.Statement)
+	equal(b, "created", b.prepare(d).Created, true)
 }

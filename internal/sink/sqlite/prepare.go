@@ -59,6 +59,11 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 			return prepared, err
 		}
 	}
+	if !prepared.Created && len(d.Table.Key) == 0 && before.table != d.Table.Name {
+		if err := refuseStrangers(ctx, tx, d.Table); err != nil {
+			return prepared, err
+		}
+	}
 	if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
 		return prepared, err
 	}
@@ -119,6 +124,15 @@ func prepareTable(ctx context.Context, tx *transaction, dataset string, t schema
 		prepared.Changes = append(prepared.Changes, ddl)
 	}
 	return prepared, nil
+}
+
+// refuseStrangers fails where a table that is new to its dataset has rows.
+func refuseStrangers(ctx context.Context, tx *transaction, t schema.Table) error {
+	var taken bool
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+quote(t.Name)+")").Scan(&taken); err != nil || !taken {
+		return err
+	}
+	return schema.Strangers(t, dialect{})
 }
 
 // existing is the table as it is; nil when there is none.

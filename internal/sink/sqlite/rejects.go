@@ -59,7 +59,7 @@ func (w *Warehouse) RetryRejects(ctx context.Context, r sink.Retry) (done sink.R
 		rows, outdated, done = r.Judge(seen, written)
 		fitting := encode(table, rows)
 		fitting.origin.cause = sink.CauseRetry
-		if done.Counts, err = fitting.store(ctx, tx, now); err != nil {
+		if done.Counts, err = fitting.write(ctx, tx, r.Batch(table, rows), now); err != nil {
 			return fmt.Errorf("store rows: %w", err)
 		}
 		return concludeRetry(ctx, tx, r, outdated)
