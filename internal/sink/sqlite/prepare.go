@@ -31,11 +31,6 @@ func (w *Warehouse) Prepare(ctx context.Context, d sink.Dataset) (prepared sink.
 }
 
 func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sink.Prepared, err error) {
-	before, form, err := datasetBefore(ctx, tx, d.Name)
-	entered := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return prepared, err
-	}
 	if d.Table, err = asMarked(ctx, tx, d.Table); err != nil {
 		return prepared, err
 	}
@@ -59,45 +54,57 @@ func prepare(ctx context.Context, tx *transaction, d sink.Dataset) (prepared sin
 			return prepared, err
 		}
 	}
-	if !prepared.Created && len(d.Table.Key) == 0 && before.table != d.Table.Name {
+	if err := enter(ctx, tx, d, &prepared); err != nil {
+		return prepared, err
+	}
+	prepared.Unpromoted, err = unpromoted(ctx, tx, d)
+	return prepared, err
+}
+
+// enter keeps the dataset and its fields, and what that means for the ledger.
+func enter(ctx context.Context, tx *transaction, d sink.Dataset, p *sink.Prepared) error {
+	before, form, err := datasetBefore(ctx, tx, d.Name)
+	entered := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if !p.Created && len(d.Table.Key) == 0 && before.table != d.Table.Name {
 		if err := refuseStrangers(ctx, tx, d.Table); err != nil {
-			return prepared, err
+			return err
 		}
 	}
-	if err := enterDataset(ctx, tx, d, prepared.Created); err != nil {
-		return prepared, err
-	}
-	if prepared.Unpromoted, err = unpromoted(ctx, tx, d); err != nil {
-		return prepared, err
+	if err := enterDataset(ctx, tx, d, p.Created); err != nil {
+		return err
 	}
 	now := preparedWith(d)
-	prepared.ConfigChanged = entered && before.config != now.config
-	outgrown := entered && d.Outgrows(form, prepared.ConfigChanged)
+	p.ConfigChanged = entered && before.config != now.config
+	outgrown := entered && d.Outgrows(form, p.ConfigChanged)
 	if entered && (before != now || outgrown) {
 		if err := voidLeases(ctx, tx, d.Name); err != nil {
-			return prepared, err
+			return err
 		}
 	}
 	switch {
-	case prepared.Created:
-		return prepared, resetTable(ctx, tx, d.Table.Name)
+	case p.Created: // what the ledger says is of another table
+		return resetTable(ctx, tx, d.Table.Name)
 	case entered && before.table != now.table:
-		return prepared, resetLedger(ctx, tx, d.Name)
+		return resetLedger(ctx, tx, d.Name)
 	}
 	if outgrown { // before the other delays: those are for windows that may be read again
-		if prepared.Outgrown, err = outgrow(ctx, tx, d.Name); err != nil {
-			return prepared, err
+		if p.Outgrown, err = outgrow(ctx, tx, d.Name); err != nil {
+			return err
 		}
 	}
 	if entered && before.reread != now.reread {
 		if err := moveRereads(ctx, tx, d); err != nil {
-			return prepared, err
+			return err
 		}
 	}
-	if prepared.ConfigChanged {
-		_, err = tx.ExecContext(ctx, statement("windows_retry"), sql.Named("dataset", d.Name))
+	if p.ConfigChanged {
+		_, err := tx.ExecContext(ctx, statement("windows_retry"), sql.Named("dataset", d.Name))
+		return err
 	}
-	return prepared, err
+	return nil
 }
 
 // prepareTable makes a table of a dataset what it should be ("": of none, as that of a history is).
