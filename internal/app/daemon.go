@@ -39,9 +39,9 @@ var errReplaced = errors.New("another config takes its place")
 // before the warehouse does.
 //
 // A reload makes an App of the new config. When that cannot be, when its http.listen cannot be had, when it names
-// another warehouse that does not answer, or when it needs a change of a table that no run makes, the old one goes on as if nothing had
-// happened. Else the old one's passes have DrainTimeout to end, and then the new one begins with a pass of every dataset: ticks of the meantime are made
-// up for, and no dataset has two passes at once. http is served all the while.
+// another warehouse that does not answer, or when it needs a change of a table that no run makes, the old one goes on as if
+// nothing had happened. Else the old one's passes have DrainTimeout to end, and then the new one begins with a pass of every
+// dataset: ticks of the meantime are made up for, and no dataset has two passes at once. http is served all the while.
 func (d *Daemon) Run(ctx context.Context) error {
 	app, err := d.Open(ctx)
 	if err != nil {

@@ -160,10 +160,8 @@ func (a *App) choose(names []string) ([]*export.Exporter, error) {
 
 // exporter is that of a dataset; nil where the config has none of the name.
 func (a *App) exporter(name string) *export.Exporter {
-	for _, e := range a.exporters {
-		if e.Dataset.Name == name {
-			return e
-		}
+	if j, ok := a.job(name); ok {
+		return j.exporter
 	}
 	return nil
 }

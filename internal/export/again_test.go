@@ -16,17 +16,9 @@ func TestBackfillOfAnotherForm(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.Add(-8 * time.Hour)
-		w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-		w.every(5*time.Minute, since, start)
-		w.keyless(sink.Append)
-		w.clock.Advance(200 * time.Hour)
-		w.pass(upToStart(since))
-		w.clock.Advance(time.Second)
-		w.stoppedBackfill(since, start)
+		w, since := stoppedBackfill(t, k, func(w *world) { w.keyless(sink.Append) })
 		w.keyless(sink.Append, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "from_number")].Transform = schema.Last4 })
-		w.exporter.Dataset.ConfigHash = "another"
-		w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+		w.reconfigure("another")
 		w.clock.Advance(time.Second)
 		again := export.Range{From: since, To: start}
 		_, err := w.exporter.Backfill(t.Context(), again)
@@ -47,18 +39,11 @@ func TestBackfillOfAnotherConfig(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.Add(-8 * time.Hour)
-		w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-		w.every(5*time.Minute, since, start)
-		w.clock.Advance(200 * time.Hour)
-		w.pass(upToStart(since))
-		w.clock.Advance(time.Second)
-		w.stoppedBackfill(since, start)
-		d := w.exporter.Dataset
+		w, since := stoppedBackfill(t, k, func(*world) {})
 		m := w.mapping()
 		m.Fields[fieldNamed(&m, "from_number")].Transform = schema.Last4
-		d.Mapper, d.ConfigHash = w.compile(m), "another"
-		w.exporter = w.newExporter(d, w.open())
+		w.exporter.Dataset.Mapper = w.compile(m)
+		w.reconfigure("another")
 		w.clock.Advance(time.Hour)
 		s, err := w.exporter.Backfill(t.Context(), export.Range{From: since, To: start})
 		if err != nil || s.Err() != nil {
@@ -70,9 +55,16 @@ func TestBackfillOfAnotherConfig(t *testing.T) {
 	})
 }
 
-// stoppedBackfill stops a backfill after three spans.
-func (w *world) stoppedBackfill(since, end time.Time) {
-	w.Helper()
+// stoppedBackfill is a world of eight hours that were read, and a backfill of them that was stopped after three spans.
+func stoppedBackfill(t *testing.T, k kind, change func(w *world)) (w *world, since time.Time) {
+	t.Helper()
+	since = start.Add(-8 * time.Hour)
+	w = newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
+	w.every(5*time.Minute, since, start)
+	change(w)
+	w.clock.Advance(200 * time.Hour)
+	w.pass(upToStart(since))
+	w.clock.Advance(time.Second)
 	stop := make(chan struct{})
 	n := 0
 	w.exporter.Observe = func(e export.Event) {
@@ -82,47 +74,42 @@ func (w *world) stoppedBackfill(since, end time.Time) {
 			}
 		}
 	}
-	s, err := w.exporter.Backfill(w.Context(), export.Range{From: since, To: end, Stop: stop})
+	s, err := w.exporter.Backfill(t.Context(), export.Range{From: since, To: start, Stop: stop})
 	w.exporter.Observe = nil
 	if err != nil || !s.Stopped || s.Windows > 6 {
-		w.Fatal(err, s.Stopped, s.Windows)
+		t.Fatal(err, s.Stopped, s.Windows)
 	}
+	return w, since
 }
 
 // A reject of the second before a window, whose own window is read again by the mended mapping before it is retried, is there once.
 func TestRetryBehindAReReading(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]sink.Write{"append": sink.Append, "replace": sink.ReplaceWindows} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			onEach(t, func(t *testing.T, k kind) {
-				t.Parallel()
-				since := start.Add(-6 * time.Hour)
-				w := newWorld(t, k, calls(100), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-				w.keyless(write)
-				at := since.Add(3*time.Hour - 400*time.Millisecond)
-				id, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("duration_s").ID: 31.5})
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.clock.Advance(200 * time.Hour)
-				w.pass(upToStart(since))
-				w.keyless(write, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "duration_s")].Type = schema.Numeric })
-				w.exporter.Dataset.ConfigHash = "mended"
-				w.exporter = w.newExporter(w.exporter.Dataset, w.open())
-				w.hourly(since.Add(2*time.Hour), since.Add(3*time.Hour))
-				w.mustHave(id, "read again")
-				if done, err := w.exporter.RetryRejects(t.Context(), nil); err != nil {
-					t.Fatal(done, err)
-				}
-				w.mustHave(id, "retried")
-				w.hourly(since.Add(3*time.Hour), start)
-				w.mustHave(id, "next windows read again")
-				w.hourly(since, start)
-				w.mustHave(id, "all read again")
-			})
-		})
-	}
+	byWindow(t, func(t *testing.T, k kind, write sink.Write) {
+		t.Helper()
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(100), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
+		w.keyless(write)
+		at := since.Add(3*time.Hour - 400*time.Millisecond)
+		id, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("duration_s").ID: 31.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(200 * time.Hour)
+		w.pass(upToStart(since))
+		w.keyless(write, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "duration_s")].Type = schema.Numeric })
+		w.reconfigure("mended")
+		w.hourly(since.Add(2*time.Hour), since.Add(3*time.Hour))
+		w.mustHave(id, "read again")
+		if done, err := w.exporter.RetryRejects(t.Context(), nil); err != nil {
+			t.Fatal(done, err)
+		}
+		w.mustHave(id, "retried")
+		w.hourly(since.Add(3*time.Hour), start)
+		w.mustHave(id, "next windows read again")
+		w.hourly(since, start)
+		w.mustHave(id, "all read again")
+	})
 }
 
 // mustHave fails unless a call is there once.

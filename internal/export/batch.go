@@ -47,8 +47,7 @@ func (s *span) batchOf(p part) *sink.Batch {
 		s.tellLater(p.stretch, later)
 	}
 	if earlier > 0 {
-		s.Logger.Warn("sums that begin before the window are not kept, since it may have a part of them only: a window should begin where sums do; where the "+
-			"timezone is not of whole hours, windows of days do", "dataset", s.Dataset.Name, "window", p.stretch.String(), "rows", earlier)
+		s.tellEarlier(p.stretch, earlier)
 	}
 	b.Rows = b.Rows[:kept]
 	for i := range b.Rejects {
@@ -63,6 +62,12 @@ func (s *span) batchOf(p part) *sink.Batch {
 func (s *span) tellLater(stretch window.Window, rows int) {
 	s.Logger.Warn("nothing of what the API sent for a window is kept, since its times are later: if it labels sums by the end of what "+
 		"they are about, leave key and time_field out and set write: replace", "dataset", s.Dataset.Name, "window", stretch.String(), "rows", rows)
+}
+
+// tellEarlier warns of sums that begin before all that was asked for: the window may have a part of what they are about only.
+func (s *span) tellEarlier(stretch window.Window, rows int) {
+	s.Logger.Warn("sums that begin before the window are not kept, since it may have a part of them only: a window should begin where sums do; where the "+
+		"timezone is not of whole hours, windows of days do", "dataset", s.Dataset.Name, "window", stretch.String(), "rows", rows)
 }
 
 // windowFinder tells the window that a row falls in by its time, and where in the lease that window is (-1: the row

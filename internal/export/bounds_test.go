@@ -14,54 +14,44 @@ import (
 // A row whose time is exactly the end of what was asked for, where the API goes by another time, is sent with no other window.
 func TestRowsWhoseTimeIsTheVeryEnd(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]sink.Write{"append": sink.Append, "replace": sink.ReplaceWindows} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			onEach(t, func(t *testing.T, k kind) {
-				t.Parallel()
-				since := start.Add(-6 * time.Hour)
-				w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-				w.keyless(write, func(m *schema.Mapping) { m.TimeField = "ended_at" })
-				for h := since; h.Before(start); h = h.Add(time.Hour) {
-					for _, lasts := range []time.Duration{3 * time.Minute, 5 * time.Minute, 7 * time.Minute} { // before, on and behind the bound
-						at := h.Add(55 * time.Minute)
-						if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("ended_at").ID: at.Add(lasts).Format(time.RFC3339)}); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				w.clock.Advance(200 * time.Hour)
-				w.pass(upToStart(since))
-				w.again()
-				w.hourly(since, start)
-				w.mustHaveEach(since, start)
-			})
-		})
-	}
+	byWindow(t, func(t *testing.T, k kind, write sink.Write) {
+		t.Helper()
+		since := start.Add(-6 * time.Hour)
+		w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
+		w.keyless(write, func(m *schema.Mapping) { m.TimeField = "ended_at" })
+		for h := since; h.Before(start); h = h.Add(time.Hour) {
+			for _, lasts := range []time.Duration{3 * time.Minute, 5 * time.Minute, 7 * time.Minute} { // before, on and behind the bound
+				w.call(h.Add(55*time.Minute), lasts, nil)
+			}
+		}
+		w.clock.Advance(200 * time.Hour)
+		w.pass(upToStart(since))
+		w.again()
+		w.hourly(since, start)
+		w.mustHaveEach(since, start)
+	})
 }
 
 // Days of a timezone to the east of the dataset's: the midnight of the next one is exactly the end of the window.
 func TestDaysOfAnotherTimezone(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]sink.Write{"append": sink.Append, "replace": sink.ReplaceWindows} {
-		for zone, offset := range map[string]int{"east": 10 * 3600, "west": -5 * 3600} {
-			t.Run(name+" "+zone, func(t *testing.T) {
-				t.Parallel()
-				onEach(t, func(t *testing.T, k kind) {
-					t.Parallel()
-					since := start.Truncate(24 * time.Hour).Add(-72 * time.Hour)
-					end := since.Add(72 * time.Hour)
-					w := newWorld(t, k, calls(200), since, func(d *export.Dataset) {
-						d.Grid, d.MaxSpan = gridOf(t, 24*time.Hour, nil), 24*time.Hour
-					})
-					w.keyless(write, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "started_at")].Type = schema.Date })
-					w.startsAs(time.FixedZone(zone, offset), time.DateOnly)
-					w.clock.Advance(200 * time.Hour)
-					w.pass(export.Pass{Kind: sink.RunOnce, Within: windowOf(since, end)})
-					w.mustHaveEach(since, end)
+	for zone, offset := range map[string]int{"east": 10 * 3600, "west": -5 * 3600} {
+		t.Run(zone, func(t *testing.T) {
+			t.Parallel()
+			byWindow(t, func(t *testing.T, k kind, write sink.Write) {
+				t.Helper()
+				since := start.Truncate(24 * time.Hour).Add(-72 * time.Hour)
+				end := since.Add(72 * time.Hour)
+				w := newWorld(t, k, calls(200), since, func(d *export.Dataset) {
+					d.Grid, d.MaxSpan = gridOf(t, 24*time.Hour, nil), 24*time.Hour
 				})
+				w.keyless(write, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "started_at")].Type = schema.Date })
+				w.startsAs(time.FixedZone(zone, offset), time.DateOnly)
+				w.clock.Advance(200 * time.Hour)
+				w.pass(export.Pass{Kind: sink.RunOnce, Within: windowOf(since, end)})
+				w.mustHaveEach(since, end)
 			})
-		}
+		})
 	}
 }
 
@@ -70,24 +60,22 @@ func windowOf(from, to time.Time) window.Window { return window.Window{Start: fr
 // By the API's own time a row on a bound is one window's, whichever end belongs to what is asked for.
 func TestBoundsByTheAPIsOwnTime(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]sink.Write{"append": sink.Append, "replace": sink.ReplaceWindows} {
-		for ends, fault := range map[string]simulator.Fault{"exclusive start": simulator.ExclusiveStart(), "inclusive end": simulator.InclusiveEnd()} {
-			t.Run(name+" "+ends, func(t *testing.T) {
-				t.Parallel()
-				onEach(t, func(t *testing.T, k kind) {
-					t.Parallel()
-					since := start.Add(-6 * time.Hour)
-					w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
-					w.keyless(write)
-					w.every(time.Hour, since.Add(time.Hour), start)
-					w.sim.Script(simulator.Always(), fault)
-					w.clock.Advance(100 * time.Hour)
-					w.pass(upToStart(since))
-					w.again()
-					w.mustHaveEach(since, start)
-				})
+	for ends, fault := range map[string]simulator.Fault{"exclusive start": simulator.ExclusiveStart(), "inclusive end": simulator.InclusiveEnd()} {
+		t.Run(ends, func(t *testing.T) {
+			t.Parallel()
+			byWindow(t, func(t *testing.T, k kind, write sink.Write) {
+				t.Helper()
+				since := start.Add(-6 * time.Hour)
+				w := newWorld(t, k, calls(0), since, func(d *export.Dataset) { d.MaxSpan = time.Hour })
+				w.keyless(write)
+				w.every(time.Hour, since.Add(time.Hour), start)
+				w.sim.Script(simulator.Always(), fault)
+				w.clock.Advance(100 * time.Hour)
+				w.pass(upToStart(since))
+				w.again()
+				w.mustHaveEach(since, start)
 			})
-		}
+		})
 	}
 }
 
@@ -102,10 +90,7 @@ func TestRejectsWhoseTimeIsTheVeryEnd(t *testing.T) {
 		m.TimeField = "ended_at"
 		w.exporter.Dataset.Mapper = w.compile(m)
 		w.every(20*time.Minute, since, start)
-		at := since.Add(3*time.Hour - 5*time.Minute)
-		if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("duration_s").ID: "x", w.report.Metric("ended_at").ID: at.Add(5 * time.Minute).Format(time.RFC3339)}); err != nil {
-			t.Fatal(err)
-		}
+		w.call(since.Add(3*time.Hour-5*time.Minute), 5*time.Minute, map[string]any{"duration_s": "x"})
 		w.clock.Advance(100 * time.Hour)
 		w.pass(upToStart(since))
 		rows, rejects := w.count("select count(*) from %s", k.table("calls")), w.count("select count(*) from %s", k.own("rejects"))

@@ -257,10 +257,7 @@ func TestSumsOfAnHourByKey(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
-		w := newWorld(t, k, calls(600), since, nil)
-		i := w.sumsByHour("hour")
-		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
+		w, i, since := sumsWorld(t, k)
 		for h := range 24 { // calls in the last second of each hour
 			if _, err := w.sim.Insert(w.report.ID, since.Add(time.Duration(h+1)*time.Hour-400*time.Millisecond), nil); err != nil {
 				t.Fatal(err)
@@ -361,8 +358,7 @@ func TestAppendedRowsOfAnotherMapping(t *testing.T) {
 			w.keyless(sink.Append, func(m *schema.Mapping) {
 				m.Fields = slices.DeleteFunc(m.Fields, func(f schema.Field) bool { return f.Name == "agent" && !agent })
 			})
-			w.exporter.Dataset.ConfigHash = fmt.Sprint(agent)
-			w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+			w.reconfigure(fmt.Sprint(agent))
 			w.pass(upToStart(since))
 			w.again()
 			w.mustHaveEach(since, start)

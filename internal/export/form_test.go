@@ -114,8 +114,7 @@ func TestAppendedTextOfANumber(t *testing.T) {
 					m.Fields = append(m.Fields, schema.Field{ID: rate, Name: "rate", Type: schema.Text})
 				}
 			})
-			w.exporter.Dataset.ConfigHash = fmt.Sprint(i)
-			w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+			w.reconfigure(fmt.Sprint(i))
 			w.exporter.Source = api
 			w.pass(upToStart(since))
 			w.again()

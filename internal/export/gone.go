@@ -52,12 +52,18 @@ func (s *span) evidence(p part) *evidence {
 	if !table.MarksDeleted || s.Dataset.Snapshot || p.unstable != "" { // a snapshot's rows are gone once their time is
 		return nil
 	}
-	e := newEvidence(s.Dataset.Mapper, p.asked)
+	e := s.Dataset.evidenceOf(p)
 	e.caps = s.capsOfRest()
-	if s.lasting.server.strayed() { // as may be seen in another hour than this one
-		e.against = otherTime
+	if e.against == "" && s.lasting.server.strayed() { // as may be seen in another hour than this one
+		e.against = sentOthers
 	}
-	field := s.Dataset.timeField()
+	return e
+}
+
+// evidenceOf is what the rows and rejects of a part say.
+func (d Dataset) evidenceOf(p part) *evidence {
+	e := newEvidence(d.Mapper, p.asked)
+	field := d.timeField()
 	for _, row := range p.rows {
 		e.saw(field.at(row.Row))
 	}
@@ -76,13 +82,13 @@ func (e *evidence) rejected(raw string) {
 	e.against = "a row was rejected whose key cannot be read"
 }
 
-// otherTime is why nothing is gone for certain where the API goes by another time than the time field.
-const otherTime = "the API sent a row whose time field is outside of the time that was asked for"
+// sentOthers is why nothing is gone for certain where the API goes by another time than the time field.
+const sentOthers = "the API sent a row whose time field is outside of the time that was asked for"
 
 // saw notes when a row is, by its time field. Whether the ends of what was asked for belong to it is not known.
 func (e *evidence) saw(at time.Time, ok bool) {
 	if !ok || at.Before(e.asked.Start) || at.After(e.asked.End) {
-		e.against = otherTime
+		e.against = sentOthers
 	}
 }
 

@@ -75,6 +75,16 @@ func (w *world) sumsByHour(timeField string) shown {
 	return i
 }
 
+// sumsWorld is a world of a day's calls and an insight of their sums by hour, in windows of an hour, told apart by it.
+func sumsWorld(t *testing.T, k kind) (w *world, i shown, since time.Time) {
+	t.Helper()
+	since = start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
+	w = newWorld(t, k, calls(600), since, nil)
+	i = w.sumsByHour("hour")
+	w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
+	return w, i, since
+}
+
 // kept are the rows that the warehouse has of an insight, by window.
 func (w *world) kept(i shown) map[string][]string {
 	w.Helper()

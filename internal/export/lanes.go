@@ -129,7 +129,8 @@ func (w *work) another(ctx context.Context) {
 
 // pays reports whether a lane beside so many others is worth its memory. It is where reading takes slower times as long as
 // committing. A second one also is where little is new: then lane and database wait for each other in turn, but for commits that
-// append, which take turns. Where much is new one lane writes it better: several write between each other's keys, which leaves pages of an index half full.
+// append, which take turns. Where much is new one lane writes it better: several write between each other's keys, which leaves
+// pages of an index half full.
 func (w *work) pays(others, slower int) bool {
 	if w.contest.crowded() {
 		return false

@@ -170,19 +170,13 @@ func (p *passage) readStably(ctx context.Context, stretch window.Window, around 
 
 // presentIn are the rows of a part, of rejected ones the key.
 func (p *passage) presentIn(read part) (seen, error) {
-	e := newEvidence(p.Dataset.Mapper, read.asked)
-	for _, reject := range read.rejects {
-		e.rejected(reject.Raw)
-	}
-	field := p.Dataset.timeField()
-	for _, row := range read.rows {
-		e.saw(field.at(row.Row))
-	}
+	e := p.Dataset.evidenceOf(read)
 	if e.against != "" {
 		return seen{}, errors.New(e.against)
 	}
 	rows := read.reading.Rows
 	s := seen{present: slices.Concat(read.rows, e.present), onePage: 0 < rows && rows <= read.reading.LargestPage && rows < p.fullPage()}
+	field := p.Dataset.timeField()
 	for _, row := range read.rows {
 		if at, ok := field.at(row.Row); ok {
 			s.times = append(s.times, at)

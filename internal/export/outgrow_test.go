@@ -33,9 +33,7 @@ func TestUnstableWindowsOfAnotherForm(t *testing.T) {
 		}
 		w.mustHaveEach(since, start)
 		w.keyless(sink.Append, withoutTeam, func(m *schema.Mapping) { m.Fields[fieldNamed(m, "agent")].Name = "agent_name" })
-		d := w.exporter.Dataset
-		d.ConfigHash = "renamed"
-		w.exporter = w.newExporter(d, w.open())
+		w.reconfigure("renamed")
 		w.clock.Advance(time.Hour)
 		w.pass(within)
 		w.mustHaveEach(since, start)
@@ -63,19 +61,14 @@ func TestAppendGivesWayToReplace(t *testing.T) {
 		w.keyless(sink.Append, ends)
 		for h := since; h.Before(start); h = h.Add(time.Hour) {
 			for _, minute := range []int{10, 55} {
-				at := h.Add(time.Duration(minute) * time.Minute)
-				if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("ended_at").ID: at.Add(7 * time.Minute).Format(time.RFC3339)}); err != nil {
-					t.Fatal(err)
-				}
+				w.call(h.Add(time.Duration(minute)*time.Minute), 7*time.Minute, nil)
 			}
 		}
 		w.clock.Advance(10 * time.Minute)
 		w.export()
 		w.mustHaveEach(since, start)
 		w.keyless(sink.ReplaceWindows, ends)
-		d := w.exporter.Dataset
-		d.ConfigHash = "replace"
-		w.exporter = w.newExporter(d, w.open())
+		w.reconfigure("replace")
 		for range 40 {
 			w.clock.Advance(30 * time.Minute)
 			w.export()

@@ -21,9 +21,7 @@ func TestNothingIsMarkedInAQuietHour(t *testing.T) {
 			if !at.Before(quiet) && at.Before(quiet.Add(time.Hour)) {
 				continue
 			}
-			if _, err := w.sim.Insert(w.report.ID, at, map[string]any{w.report.Metric("ended_at").ID: at.Add(5*time.Hour + 90*time.Second).Format(time.RFC3339)}); err != nil {
-				t.Fatal(err)
-			}
+			w.call(at, 5*time.Hour+90*time.Second, nil)
 		}
 		for range 220 {
 			w.clock.Advance(time.Hour)

@@ -169,6 +169,41 @@ func (w *world) keyless(write sink.Write, changes ...func(*schema.Mapping)) {
 	w.exporter.Dataset.Mapper = w.compile(mapping)
 }
 
+// reconfigure has a new process go on by the dataset as it was changed.
+func (w *world) reconfigure(hash string) {
+	w.Helper()
+	w.exporter.Dataset.ConfigHash = hash
+	w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+}
+
+// byWindow runs a test for each way to write rows without a key by windows.
+func byWindow(t *testing.T, run func(t *testing.T, k kind, write sink.Write)) {
+	t.Helper()
+	for name, write := range map[string]sink.Write{"append": sink.Append, "replace": sink.ReplaceWindows} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, func(t *testing.T, k kind) {
+				t.Parallel()
+				run(t, k, write)
+			})
+		})
+	}
+}
+
+// call inserts a call that lasts so long, with other values where some are named.
+func (w *world) call(at time.Time, lasts time.Duration, values map[string]any) (id string) {
+	w.Helper()
+	named := map[string]any{w.report.Metric("ended_at").ID: at.Add(lasts).Format(time.RFC3339)}
+	for name, value := range values {
+		named[w.report.Metric(name).ID] = value
+	}
+	id, err := w.sim.Insert(w.report.ID, at, named)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return id
+}
+
 // However often windows are read, in parts and with overlaps, each row is appended once.
 func TestAppendedRowsAreThereOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {

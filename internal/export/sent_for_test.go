@@ -29,8 +29,7 @@ func TestARetriedRejectIsOfTheWindowThatItWasSentFor(t *testing.T) {
 			i := fieldNamed(m, "duration_s")
 			m.Fields[i].Name, m.Fields[i].Type = "duration_text", schema.Text
 		})
-		w.exporter.Dataset.ConfigHash = "mended"
-		w.exporter = w.newExporter(w.exporter.Dataset, w.open())
+		w.reconfigure("mended")
 		if done, err := w.exporter.RetryRejects(t.Context(), nil); err != nil || done.Counts.Inserted == 0 {
 			t.Fatal(done, err)
 		}
@@ -69,10 +68,7 @@ func TestSumsThatBeginBeforeTheirWindowAreTold(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
-		w := newWorld(t, k, calls(600), since, nil)
-		i := w.sumsByHour("hour")
-		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
+		w, i, since := sumsWorld(t, k)
 		w.clock.Advance(200 * time.Hour)
 		var log bytes.Buffer
 		w.exporter.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -89,10 +85,7 @@ func TestInsightLabelledByTheEndIsTold(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, k kind) {
 		t.Parallel()
-		since := start.Truncate(24 * time.Hour).Add(-24 * time.Hour)
-		w := newWorld(t, k, calls(600), since, nil)
-		i := w.sumsByHour("hour")
-		w.exporter.Dataset.Grid = gridOf(t, time.Hour, nil)
+		w, i, since := sumsWorld(t, k)
 		w.clock.Advance(200 * time.Hour)
 		var log bytes.Buffer
 		w.exporter.Logger = slog.New(slog.NewTextHandler(&log, nil))

@@ -31,7 +31,7 @@ type ExistingColumn struct {
 type Making struct{ ID, Transform string }
 
 func (m Making) String() string {
-	if how := m.Transform; how == "" || how == None.String() {
+	if m.Transform == "" || m.Transform == None.String() {
 		return m.ID
 	}
 	return fmt.Sprintf("%s, transform %s", m.ID, m.Transform)
